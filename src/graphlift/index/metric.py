@@ -1,0 +1,74 @@
+"""How near two vectors are: one name, one similarity, one FAISS constant."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from graphlift.errors import InputError
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Metric(StrEnum):
+    """Similarities that an index knows; large is near for each.
+
+    ``COSINE`` stores unit vectors, ``INNER_PRODUCT`` and ``L2`` store vectors as they are; the similarity
+    of ``L2`` is the negative squared distance.
+    """
+
+    COSINE = "cosine"
+    INNER_PRODUCT = "ip"
+    L2 = "l2"
+
+    @property
+    def faiss_metric(self) -> int:
+        """FAISS's constant."""
+        return int(faiss.METRIC_L2 if self is Metric.L2 else faiss.METRIC_INNER_PRODUCT)
+
+    @property
+    def sign(self) -> int:
+        """What turns a number of FAISS into a similarity: FAISS returns squared distances for L2."""
+        return -1 if self is Metric.L2 else 1
+
+    def prepare(self, vectors: npt.ArrayLike, argument: str, channels: int | None = None) -> Vectors:
+        """Vectors in the form that the index stores and searches: float32, contiguous, unit length for cosine.
+
+        Args:
+            vectors: anything that is an array (N, C) of finite numbers.
+            argument: its name in the caller's signature, for messages.
+            channels: C where it is known.
+
+        Raises:
+            InputError: wrong shape, wrong width, not finite, or a zero vector under cosine.
+        """
+        array: npt.NDArray[Any] = np.asarray(vectors)
+        if array.ndim != 2 or array.dtype.kind not in "fiu":
+            raise InputError(
+                f"`{argument}` must be numbers of shape (N, C), got {array.dtype} of shape {array.shape}."
+            )
+        if channels is not None and array.shape[1] != channels:
+            raise InputError(
+                f"`{argument}` must have {channels} channels like the index, got {array.shape[1]}."
+            )
+        if array.shape[1] == 0:
+            raise InputError(f"`{argument}` must have at least one channel, got shape {array.shape}.")
+        array = np.ascontiguousarray(array, dtype=np.float32)
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        if len(bad):
+            raise InputError(
+                f"`{argument}` must be finite, got NaN or infinity in {len(bad)} rows, first in row {bad[0]}."
+            )
+        if self is Metric.COSINE:
+            norm = np.linalg.norm(array, axis=1, keepdims=True)
+            zero = np.flatnonzero(norm[:, 0] < np.finfo(np.float32).tiny)
+            if len(zero):
+                raise InputError(
+                    f"`{argument}` must not be zero under the cosine metric, got {len(zero)} zero rows, first row {zero[0]}."
+                )
+            array = array / norm
+        return array

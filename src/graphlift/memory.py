@@ -1,0 +1,136 @@
+"""Past queries and the documents that answered them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphlift.errors import InputError
+
+_STRIDE = 1 << 32  # more than any row: a link (query, row) becomes the one number query * _STRIDE + row
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Past queries as nodes of the graph, with links to the documents that answered them.
+
+    The training queries of a fit are its first memory. The links are stored as one ragged list: the answers of
+    query i are ``rows[offsets[i] : offsets[i + 1]]``, ascending.
+
+    Attributes:
+        queries: vectors in the index's own (frozen) space, float32 (Q, C).
+        offsets: int64 (Q + 1,).
+        rows: document rows of the index, int64 (E,).
+        grades: how relevant each answer is, positive, float32 (E,).
+
+    Example:
+        >>> memory = Memory.of(torch.eye(3), [{4: 1.0, 2: 1.0}, {2: 1.0}, {}])
+        >>> memory.answers(0).tolist(), len(memory)
+        ([2, 4], 3)
+        >>> memory.holds(torch.tensor([0, 1]), torch.tensor([4, 4])).tolist()
+        [True, False]
+    """
+
+    queries: Tensor
+    offsets: Tensor
+    rows: Tensor
+    grades: Tensor
+
+    @classmethod
+    def of(cls, queries: Tensor, answers: Sequence[Mapping[int, float]]) -> Memory:
+        """A memory of queries (Q, C) and, for each, its relevant rows with their grades.
+
+        Raises:
+            InputError: queries and answers differ in number, or a grade is not positive.
+        """
+        if len(queries) != len(answers):
+            raise InputError(f"`answers` must be one a query ({len(queries)}), got {len(answers)}.")
+        ordered = [sorted(graded.items()) for graded in answers]
+        counts = torch.tensor([0, *map(len, ordered)], dtype=torch.int64)
+        rows = torch.tensor([row for graded in ordered for row, _ in graded], dtype=torch.int64)
+        grades = torch.tensor([grade for graded in ordered for _, grade in graded], dtype=torch.float32)
+        if len(grades) and not bool((grades > 0).all()):
+            raise InputError(f"grades in `answers` must be positive, got {float(grades.min())}.")
+        return cls(queries.float(), counts.cumsum(0), rows, grades)
+
+    @classmethod
+    def empty(cls, channels: int) -> Memory:
+        """A memory of no query."""
+        return cls.of(torch.empty(0, channels), [])
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __repr__(self) -> str:
+        return f"Memory(queries={len(self)}, answers={len(self.rows)})"
+
+    def answers(self, query: int) -> Tensor:
+        """Rows of the documents that answered one query."""
+        return self.rows[self.offsets[query] : self.offsets[query + 1]]
+
+    @property
+    def counts(self) -> Tensor:
+        """Number of answers of each query, (Q,)."""
+        return self.offsets.diff()
+
+    @cached_property
+    def query_of_answer(self) -> Tensor:
+        """The query that each entry of ``rows`` belongs to, (E,)."""
+        return torch.repeat_interleave(torch.arange(len(self)), self.counts)
+
+    @cached_property
+    def warm_rows(self) -> Tensor:
+        """Rows that answered any query, ascending."""
+        return self.rows.unique()
+
+    def answer_counts(self, num_documents: int) -> Tensor:
+        """How many queries each document answered, (N,)."""
+        return torch.bincount(self.rows, minlength=num_documents)
+
+    def select(self, queries: Tensor | Iterable[int]) -> Memory:
+        """The memory of some queries, by their numbers, in the given order."""
+        chosen = torch.as_tensor(
+            queries if isinstance(queries, Tensor | np.ndarray) else list(queries), dtype=torch.int64
+        )
+        entries, owner = self.entries(chosen)
+        counts = torch.bincount(owner, minlength=len(chosen))
+        offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+        return Memory(self.queries[chosen], offsets, self.rows[entries], self.grades[entries])
+
+    def entries(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """All answers of some queries (n,): places in ``rows``, and for each place which of the n it belongs to."""
+        first, counts = self.offsets[queries], self.counts[queries]
+        owner = torch.repeat_interleave(torch.arange(len(queries)), counts)
+        within = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]
+        return first[owner] + within, owner
+
+    def extend(self, other: Memory) -> Memory:
+        """This memory followed by another one."""
+        return Memory(
+            torch.cat([self.queries, other.queries]),
+            torch.cat([self.offsets, self.offsets[-1] + other.offsets[1:]]),
+            torch.cat([self.rows, other.rows]),
+            torch.cat([self.grades, other.grades]),
+        )
+
+    def holds(self, queries: Tensor, rows: Tensor) -> Tensor:
+        """Whether each query has each row as an answer; the shapes of both broadcast."""
+        return self.grade(queries, rows) > 0
+
+    def grade(self, queries: Tensor, rows: Tensor) -> Tensor:
+        """The grade of each row for each query, 0 where it is no answer; the shapes of both broadcast."""
+        wanted = (queries * _STRIDE + rows).contiguous()
+        if not len(self.rows):
+            return torch.zeros(wanted.shape)
+        place = torch.searchsorted(self._keys, wanted).clamp(max=len(self._keys) - 1)
+        return torch.where(self._keys[place] == wanted, self.grades[place], 0.0)
+
+    @cached_property
+    def _keys(self) -> Tensor:
+        """One ascending number for each link, as queries ascend and their rows do."""
+        return self.query_of_answer * _STRIDE + self.rows

@@ -1,0 +1,241 @@
+"""The paper's graph layer."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphlift.errors import InputError
+from graphlift.graph import NeighborTable
+from graphlift.nn import ruvector
+from graphlift.nn.gru import GatedUpdate
+
+
+class RuvectorConv(nn.Module):
+    r"""Attention over a node's HNSW neighbors with a gated update.
+
+    .. math::
+        \mathbf{m} &= \mathbf{W}_{msg} \mathbf{x} \qquad
+        \mathbf{a}_i = \mathrm{MultiHead}(\mathbf{m}_i, \{\mathbf{m}_j\}) \qquad
+        \mathbf{g}_i = \sum_j \frac{w_{ij}}{\sum_k w_{ik}} \mathbf{m}_j \\
+        \mathbf{x}^{\prime}_i &= \mathrm{LayerNorm}\big(\mathrm{Dropout}\big(
+        \mathrm{GRU}(\mathbf{W}_{agg}(\mathbf{a}_i + \mathbf{g}_i), \mathbf{m}_i)\big)\big),
+        \qquad j \in \mathcal{N}(i)
+
+    A node without neighbors becomes :math:`\mathrm{LayerNorm}(\mathbf{m}_i)`. Edge attributes, where there are
+    any, add a learned bias :math:`\mathbf{w}_h^{\top} \mathbf{e}_{ij}` to the scores of head h.
+
+    Keys and values are never computed for a neighbor: the key projection is absorbed into the query,
+    :math:`(\mathbf{W}_k \mathbf{m}_j)^{\top} \mathbf{q} = \mathbf{m}_j^{\top} (\mathbf{W}_k^{\top} \mathbf{q})`, the
+    key bias cancels in the softmax, and the value projection is applied to the attended mean. So one gathered
+    tensor of messages serves scores, values and the weighted mean, and a node costs
+    :math:`O(C^2 + d\,C\,H)` instead of :math:`O(d\,C^2)`.
+
+    Args:
+        in_channels: width of the input.
+        out_channels: width C of the output, divisible by heads.
+        heads: attention heads H.
+        dropout: share of the updated state that is dropped in training, in the original (not inverted) form.
+        edge_dim: width D of edge attributes; None for none.
+        chunk_size: nodes that are computed at a time where no gradient is needed, so that memory stays flat.
+
+    Shapes:
+        - **input:** x (N, C_in), or a pair (sources (S, C_in), targets (N, C_in)); neighbors of N rows and d
+          slots; edge_weight (N, d), non-negative; edge_attr (N, d, D)
+        - **output:** (N, C)
+
+    Source: the RuVector architecture paper, sections 1 to 3.
+
+    Example:
+        >>> conv = RuvectorConv(16, 8, heads=2)
+        >>> conv(torch.randn(3, 16), NeighborTable(torch.tensor([[1, 2], [0, -1], [-1, -1]]))).shape
+        torch.Size([3, 8])
+
+    Related: ``torch_geometric.nn.TransformerConv`` has the attention without the weighted mean and the gate.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        heads: int = 4,
+        dropout: float = 0.0,
+        edge_dim: int | None = None,
+        chunk_size: int = 1024,
+    ) -> None:
+        super().__init__()
+        if out_channels % heads:
+            raise InputError(
+                f"`out_channels` must be divisible by `heads`, got out_channels={out_channels} and heads={heads}."
+            )
+        if not 0 <= dropout < 1:
+            raise InputError(f"`dropout` must lie in [0, 1), got {dropout}.")
+        self.in_channels, self.out_channels, self.heads = in_channels, out_channels, heads
+        self.dropout, self.chunk_size = dropout, chunk_size
+        self.lin_msg = nn.Linear(in_channels, out_channels)
+        self.lin_query = nn.Linear(out_channels, out_channels)
+        self.lin_key = nn.Linear(out_channels, out_channels)
+        self.lin_value = nn.Linear(out_channels, out_channels)
+        self.lin_out = nn.Linear(out_channels, out_channels)
+        self.lin_agg = nn.Linear(out_channels, out_channels)
+        self.gru = GatedUpdate(out_channels)
+        self.norm = nn.LayerNorm(out_channels)
+        self.lin_edge = None if edge_dim is None else nn.Linear(edge_dim, heads, bias=False)
+        self.reset_parameters()
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print``."""
+        return f"{self.in_channels}, {self.out_channels}, heads={self.heads}, dropout={self.dropout}"
+
+    def reset_parameters(self) -> None:
+        """Xavier-normal weights and zero biases, one draw for each of the paper's matrices."""
+        for linear in (m for m in self.modules() if isinstance(m, nn.Linear)):
+            for matrix in linear.weight.split(self.out_channels):  # the GRU stacks its gates in one matrix
+                nn.init.xavier_normal_(matrix)
+            if linear.bias is not None:
+                nn.init.zeros_(linear.bias)
+        self.norm.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
+        """Update every node (target) from its neighbors.
+
+        Raises:
+            InputError: shapes do not fit each other, or an edge weight is negative or not finite.
+        """
+        sources, targets = x if isinstance(x, tuple) else (x, x)
+        self._check(sources, targets, neighbors, edge_weight, edge_attr)
+        messages = self.lin_msg(sources)  # (S, C)
+        states = self.lin_msg(targets) if isinstance(x, tuple) else messages  # (N, C)
+        size = len(neighbors) if torch.is_grad_enabled() else self.chunk_size
+        rows = []
+        for chunk in neighbors.chunks(max(size, 1)):
+            mask = neighbors.mask[chunk]
+            gathered = F.embedding(neighbors.ids[chunk].clamp(min=0), messages)  # (n, d, C)
+            weight = mask.to(messages) if edge_weight is None else edge_weight[chunk]
+            attr = None if edge_attr is None else edge_attr[chunk, None]
+            rows.append(self._update(states[chunk, None], gathered, mask[:, None], weight[:, None], attr)[:, 0])
+        return torch.cat(rows) if rows else states.new_empty(0, self.out_channels)
+
+    def forward_dense(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        mask: Tensor,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
+        """Update the nodes of G small graphs whose links are given as matrices.
+
+        The same layer as `forward`; nothing is gathered, which pays where most nodes are linked.
+
+        Shapes:
+            - **input:** x (G, T, C_in), or a pair (sources (G, S, C_in), targets (G, T, C_in)); mask (G, T, S),
+              True at [g, i, j] where target i listens to source j; edge_weight (G, T, S);
+              edge_attr (G, T, S, D)
+            - **output:** (G, T, C)
+        """
+        sources, targets = x if isinstance(x, tuple) else (x, x)
+        messages = self.lin_msg(sources)
+        states = self.lin_msg(targets) if isinstance(x, tuple) else messages
+        weight = mask.to(messages) if edge_weight is None else edge_weight
+        return self._update(states, messages, mask, weight, edge_attr)
+
+    def attention_dense(
+        self, x: Tensor | tuple[Tensor, Tensor], mask: Tensor, edge_attr: Tensor | None = None
+    ) -> Tensor:
+        """The attention weights that `forward_dense` uses, (G, T, heads, S)."""
+        sources, targets = x if isinstance(x, tuple) else (x, x)
+        return self._attention(self.lin_msg(targets), self.lin_msg(sources), mask, edge_attr)
+
+    def _update(
+        self, states: Tensor, messages: Tensor, mask: Tensor, weight: Tensor, edge_attr: Tensor | None
+    ) -> Tensor:
+        """Next states of T targets that listen to S sources, in each of G groups.
+
+        Shapes: states (G, T, C), messages (G, S, C), mask and weight (G, T, S), edge_attr (G, T, S, D) -> (G, T, C).
+        """
+        groups, targets, channels = states.shape
+        alpha = self._attention(states, messages, mask, edge_attr)  # (G, T, H, S)
+        weight = weight.masked_fill(~mask, 0)
+        weightless = weight.sum(dim=-1, keepdim=True) <= 0  # the original then takes the plain mean
+        weight = torch.where(weightless, mask.to(weight), weight)
+        share = weight / weight.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny)  # (G, T, S)
+        mix = torch.cat([alpha, share.unsqueeze(2)], dim=2).flatten(1, 2) @ messages
+        mix = mix.view(groups, targets, self.heads + 1, channels)  # H attended means, then the weighted mean
+        value_weight = self.lin_value.weight.view(self.heads, -1, channels)
+        attended = torch.einsum("gthc,hdc->gthd", mix[:, :, :-1], value_weight).flatten(2) + self.lin_value.bias
+        aggregate = self.lin_agg(self.lin_out(attended) + mix[:, :, -1])
+        updated = self.gru(aggregate, states)
+        # The paper's dropout scales by (1 - p) at inference, not by 1 / (1 - p) in training.
+        updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
+        return cast(Tensor, self.norm(torch.where(mask.any(dim=-1, keepdim=True), updated, states)))
+
+    def _attention(self, states: Tensor, messages: Tensor, mask: Tensor, edge_attr: Tensor | None) -> Tensor:
+        """Attention weights (G, T, H, S), zero where mask is False; uniform in a row without neighbors."""
+        groups, targets, channels = states.shape
+        query = self.lin_query(states).view(groups, targets, self.heads, -1)
+        key_weight = self.lin_key.weight.view(self.heads, -1, channels)
+        absorbed = torch.einsum("gthd,hdc->gthc", query, key_weight) / math.sqrt(query.shape[-1])
+        scores = (absorbed.flatten(1, 2) @ messages.mT).view(groups, targets, self.heads, -1)
+        if edge_attr is not None and self.lin_edge is not None:
+            scores = scores + self.lin_edge(edge_attr).mT
+        return scores.masked_fill(~mask.unsqueeze(2), torch.finfo(scores.dtype).min).softmax(dim=-1)
+
+    def _check(
+        self,
+        sources: Tensor,
+        targets: Tensor,
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None,
+        edge_attr: Tensor | None,
+    ) -> None:
+        expected = [
+            ("x", targets, (len(neighbors), self.in_channels)),
+            ("x", sources, (neighbors.num_sources, self.in_channels)),
+            ("edge_weight", edge_weight, tuple(neighbors.ids.shape)),
+        ]
+        if (edge_attr is None) != (self.lin_edge is None):
+            wanted = "no edge attributes" if self.lin_edge is None else f"{self.lin_edge.in_features} a link"
+            raise InputError(f"`edge_attr` must match `edge_dim`: the layer was built for {wanted}.")
+        if edge_attr is not None and self.lin_edge is not None:
+            expected.append(("edge_attr", edge_attr, (*neighbors.ids.shape, self.lin_edge.in_features)))
+        for name, tensor, shape in expected:
+            if tensor is not None and tuple(tensor.shape) != shape:
+                raise InputError(f"`{name}` must have shape {shape}, got {tuple(tensor.shape)}.")
+        if edge_weight is not None:
+            used = edge_weight.detach()[neighbors.mask]
+            if not (torch.isfinite(used) & (used >= 0)).all():
+                raise InputError("`edge_weight` must be finite and non-negative wherever there is a neighbor.")
+
+    @classmethod
+    def from_ruvector(cls, text: str) -> RuvectorConv:
+        """The layer that ``ruvector.GnnLayer(...).to_json()`` describes; see `to_ruvector`.
+
+        Raises:
+            DataFormatError: the text is not such a description, or its shapes disagree.
+        """
+        sizes, state = ruvector.parse(text)
+        conv = cls(sizes.in_channels, sizes.out_channels, sizes.heads, sizes.dropout)
+        conv.norm.eps = sizes.eps
+        conv.load_state_dict(state)
+        return conv
+
+    def to_ruvector(self) -> str:
+        """The layer as JSON for ``ruvector.GnnLayer.from_json``.
+
+        Raises:
+            InputError: the layer has edge attributes, which the original lacks.
+        """
+        if self.lin_edge is not None:
+            raise InputError("`edge_dim` must be None to write a RuVector layer, which has no edge attributes.")
+        sizes = ruvector.Sizes(self.in_channels, self.out_channels, self.heads, self.dropout, self.norm.eps)
+        return ruvector.dump(sizes, self.state_dict())

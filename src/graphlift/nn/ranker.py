@@ -1,0 +1,119 @@
+"""Message passing on the query's own subgraph, which scores its candidates."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphlift.nn.conv import RuvectorConv
+from graphlift.search.subgraph import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS, Subgraphs
+
+
+class Standardize(nn.Module):
+    """Shifts and scales every channel to mean 0 and deviation 1 over the training set.
+
+    Shapes:
+        - **input, output:** (..., C)
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+
+    def fit(self, x: Tensor) -> None:
+        """Measure mean and deviation over all but the last axis of x."""
+        x = x.float().flatten(0, -2)
+        if len(x):
+            self.mean.copy_(x.mean(dim=0))
+            self.deviation.copy_(x.std(dim=0, correction=0) + 1e-4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The standardised channels."""
+        return (x - self.mean) / self.deviation
+
+
+class SubgraphRanker(nn.Module):
+    r"""Scores candidates by message passing among them and the past queries near.
+
+    Candidates and past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets
+    every candidate listen to all of them. The score is
+
+    .. math::
+        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c + \mathbf{v}^{\top} \mathbf{f}_c
+
+    with the last state :math:`\mathbf{h}_c` and the attributes :math:`\mathbf{f}_c`; u and v are born zero, so a
+    fresh ranker keeps the order of the walk.
+
+    Args:
+        hidden_channels: width of the node states.
+        num_layers: how far messages travel.
+        heads: attention heads.
+        dropout: of node states, in training.
+
+    Example:
+        >>> sum(p.numel() for p in SubgraphRanker(hidden_channels=48).parameters()) < 100_000
+        True
+    """
+
+    def __init__(
+        self, hidden_channels: int = 48, num_layers: int = 2, heads: int = 4, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.norm_node, self.norm_past = Standardize(len(NODE_ATTRS)), Standardize(len(PAST_ATTRS))
+        self.norm_edge = Standardize(len(EDGE_ATTRS))
+        self.embed_node = _embedding(len(NODE_ATTRS), hidden_channels)
+        self.embed_past = _embedding(len(PAST_ATTRS), hidden_channels)
+        self.convs = nn.ModuleList(
+            RuvectorConv(hidden_channels, hidden_channels, heads, edge_dim=len(EDGE_ATTRS)) for _ in range(num_layers)
+        )
+        self.lin_state = nn.Linear(hidden_channels, 1)
+        self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
+        self.scale = nn.Parameter(torch.tensor(20.0))
+        for zero in (self.lin_state.weight, self.lin_state.bias, self.lin_attr.weight):
+            nn.init.zeros_(zero)
+        for conv in self.convs:
+            nn.init.zeros_(conv.lin_edge.weight)
+
+    def fit_norms(self, subgraphs: Subgraphs) -> None:
+        """Measure the attributes of the training subgraphs, once, before training."""
+        self.norm_node.fit(subgraphs.node_attr[subgraphs.mask])
+        self.norm_past.fit(subgraphs.past_attr)
+        self.norm_edge.fit(subgraphs.edge_attr[:512])  # a sample: links are many and alike
+
+    def forward(self, subgraphs: Subgraphs) -> Tensor:
+        """Scores of the candidates (B, n); those of masked ones mean nothing."""
+        node_attr = self.norm_node(subgraphs.node_attr)
+        states, past, mask, edge_attr = self._nodes(subgraphs, node_attr)
+        for conv in self.convs:
+            states = conv.forward_dense((torch.cat([states, past], dim=1), states), mask, edge_attr=edge_attr)
+            states = F.dropout(states, self.dropout, self.training)
+        learned = self.lin_state(states) + self.lin_attr(node_attr)
+        return self.scale * subgraphs.similarity + learned.squeeze(2)
+
+    def _nodes(self, subgraphs: Subgraphs, node_attr: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """First states of candidates and past queries, who listens to whom, and the links' attributes."""
+        past = self.embed_past(self.norm_past(subgraphs.past_attr))
+        states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
+        heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + P)
+        mask = heard.unsqueeze(1).expand(-1, states.shape[1], -1)
+        edge_attr = self.norm_edge(subgraphs.edge_attr.to(node_attr))
+        return states, F.dropout(past, self.dropout, self.training), mask, edge_attr
+
+    @torch.no_grad()
+    def attention(self, subgraphs: Subgraphs) -> Tensor:
+        """How much each candidate listens to each candidate and past query in the first layer, mean of heads, (B, n, n + P)."""
+        states, past, mask, edge_attr = self._nodes(subgraphs, self.norm_node(subgraphs.node_attr))
+        weights: Tensor = self.convs[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
+        return weights.mean(dim=2)
+
+
+def _embedding(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(in_channels, out_channels), nn.GELU(), nn.Linear(out_channels, out_channels)
+    )

@@ -1,0 +1,78 @@
+"""Which pairs and which negatives a training step sees."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from graphlift.memory import Memory
+
+
+def sample_pairs(memory: Memory, per_query: int, generator: torch.Generator) -> Tensor:
+    """Shuffled (query, row) pairs of an epoch, at most ``per_query`` random answers of each query, (P, 2).
+
+    The cap keeps queries with many answers from drowning the others.
+
+    Example:
+        >>> memory = Memory.of(torch.eye(2), [{0: 1.0, 1: 1.0, 2: 1.0}, {2: 1.0}])
+        >>> sample_pairs(memory, per_query=2, generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([3, 2])
+    """
+    draw = torch.rand(len(memory.rows), generator=generator, dtype=torch.float64)
+    order = torch.argsort(memory.query_of_answer + draw)  # shuffles within each query, keeps queries together
+    owner = memory.query_of_answer[order]
+    rank = torch.arange(len(order)) - memory.offsets[owner]
+    kept = order[rank < per_query]
+    kept = kept[torch.randperm(len(kept), generator=generator)]
+    return torch.stack([memory.query_of_answer[kept], memory.rows[kept]], dim=1)
+
+
+class Negatives(Protocol):
+    """Chooses rows that stand against the positives of a batch of queries."""
+
+    def sample(self, queries: Tensor, generator: torch.Generator) -> Tensor:
+        """Rows (n,) for all queries (B,) of a batch together; false negatives are masked by the loss."""
+        ...
+
+
+class RandomNegatives:
+    """Any documents.
+
+    Args:
+        count: how many a batch.
+        num_documents: N.
+
+    Example:
+        >>> RandomNegatives(3, num_documents=9).sample(torch.arange(2), torch.Generator()).shape
+        torch.Size([3])
+    """
+
+    def __init__(self, count: int, num_documents: int) -> None:
+        self.count, self.num_documents = count, num_documents
+
+    def sample(self, queries: Tensor, generator: torch.Generator) -> Tensor:
+        """Rows (count,)."""
+        return torch.randint(self.num_documents, (self.count,), generator=generator)
+
+
+class HardNegatives:
+    """One document for each query out of those that the search now returns for it.
+
+    Args:
+        found: rows that a search returned for every query of the memory, (Q, m).
+
+    Example:
+        >>> hard = HardNegatives(torch.tensor([[5], [7]]))
+        >>> hard.sample(torch.tensor([1, 0]), torch.Generator()).tolist()
+        [7, 5]
+    """
+
+    def __init__(self, found: Tensor) -> None:
+        self.found = found
+
+    def sample(self, queries: Tensor, generator: torch.Generator) -> Tensor:
+        """Rows (B,), one a query."""
+        column = torch.randint(self.found.shape[1], (len(queries),), generator=generator)
+        return self.found[queries, column]

@@ -1,0 +1,139 @@
+"""The training loop that every stage of a fit goes through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from graphlift.training.checkpoint import Checkpoint
+from graphlift.training.history import History
+
+Penalty = Callable[[nn.Module], Tensor]
+"""Adds to the loss of every step, for example a pull to earlier weights."""
+
+
+class Objective(Protocol):
+    """What a loop trains: examples and their loss."""
+
+    def start_epoch(self, epoch: int, generator: torch.Generator) -> int:
+        """Draw this epoch's examples and return how many there are."""
+        ...
+
+    def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean loss of some of the epoch's examples, by their numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast to train; AdamW with linear warm-up and cosine decay.
+
+    Attributes:
+        epochs: passes over the examples.
+        min_steps: more epochs are added until there are this many steps, for small training sets.
+        batch_size: examples a step.
+        lr: highest learning rate.
+        weight_decay: AdamW's.
+        warmup_steps: steps of linear rise.
+        clip_norm: gradients are scaled down to this norm.
+        patience: epochs without a better score on held-out queries before training stops early.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    min_steps: int = 0
+    weight_decay: float = 0.0
+    warmup_steps: int = 20
+    clip_norm: float = 1.0
+    patience: int = 3
+
+
+def train(
+    module: nn.Module,
+    objective: Objective,
+    config: LoopConfig,
+    *,
+    seed: int,
+    evaluate: Callable[[], float] | None = None,
+    penalties: Sequence[Penalty] = (),
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> History:
+    """Train a module in place; it ends with the weights of its best epoch.
+
+    Every epoch draws from its own seed, so a run that was interrupted goes on from its checkpoint to the same
+    weights, bit for bit, as one that was not.
+
+    Args:
+        module: what is trained.
+        objective: examples and loss.
+        config: schedule.
+        seed: fixes every random choice.
+        evaluate: score of held-out queries, large is good; without it the last epoch is the best.
+        penalties: added to the loss.
+        checkpoint: where to write after every epoch, and to go on from.
+        progress: called after every epoch with its number, the number of epochs, and the mean loss.
+
+    Returns:
+        The history of losses and scores.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    history = History()
+    best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    if checkpoint is not None and (saved := checkpoint.load(module, optimizer)):
+        history, best = saved
+    epoch = len(history.losses)
+    while True:
+        generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
+        count = objective.start_epoch(epoch, generator)
+        steps = math.ceil(count / config.batch_size)
+        epochs = max(config.epochs, math.ceil(config.min_steps / max(steps, 1)))
+        if epoch >= epochs or (evaluate and epoch - history.best_epoch > config.patience):
+            break
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_epoch_seed(seed, epoch))  # dropout draws from the global generator
+            module.train()
+            total = 0.0
+            for step, batch in enumerate(torch.randperm(count, generator=generator).split(config.batch_size)):
+                rate = _schedule(epoch * steps + step, epochs * steps, config.warmup_steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = config.lr * rate
+                loss = objective.loss(batch, generator)
+                for penalty in penalties:
+                    loss = loss + penalty(module)
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+                optimizer.step()
+                total += float(loss.detach()) * len(batch)
+        module.eval()
+        history.losses.append(total / max(count, 1))
+        if evaluate is not None:
+            history.scores.append(evaluate())
+        if evaluate is None or history.scores[-1] > max(history.scores[:-1], default=-math.inf):
+            history.best_epoch = epoch
+            best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        epoch += 1
+        if checkpoint is not None:
+            checkpoint.save(module, optimizer, history, best)
+        if progress is not None:
+            progress(epoch, epochs, history.losses[-1])
+    module.load_state_dict(best)
+    module.eval()
+    return history
+
+
+def _schedule(step: int, steps: int, warmup: int) -> float:
+    """Share of the highest learning rate: linear rise, then half a cosine down to 2 %."""
+    return min(1.0, (step + 1) / max(warmup, 1)) * max(0.02, 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return (seed * 1_000_003 + epoch) % (1 << 63)

@@ -1,0 +1,1 @@
+"""First stage of a fit: the lift of queries and documents, by contrast."""
