@@ -96,9 +96,12 @@ class NeighborTable:
             >>> NeighborTable.from_edge_index(torch.tensor([[2, 0, 1], [0, 1, 0]]), num_targets=3).ids.tolist()
             [[2, 1], [0, -1], [-1, -1]]
         """
-        if edge_index.ndim != 2 or len(edge_index) != 2:
-            raise InputError(f"`edge_index` must have shape (2, E), got {tuple(edge_index.shape)}.")
+        if edge_index.ndim != 2 or len(edge_index) != 2 or edge_index.is_floating_point():
+            kind, shape = edge_index.dtype, tuple(edge_index.shape)
+            raise InputError(f"`edge_index` must be integers (2, E), got {kind} of shape {shape}.")
         source, target = edge_index
+        if source.numel() and int(source.min()) < 0:  # -1 would pass for an empty slot
+            raise InputError(f"`edge_index` must name sources from 0 on, got {int(source.min())}.")
         if target.numel() and not 0 <= int(target.min()) <= int(target.max()) < num_targets:
             raise InputError(f"`edge_index` must name targets in [0, {num_targets}), got {target.tolist()}.")
         order = torch.argsort(target, stable=True)

@@ -9,6 +9,23 @@ from torch.nn import functional as F
 from graphlift.graph import NeighborTable
 
 
+def contrast(scores: Tensor, positive: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Cross entropy of picking each row's positive among its columns: the common core of contrastive losses.
+
+    Args:
+        scores: similarity over temperature, (B, n).
+        positive: column of the positive, (B,).
+        mask: False where a column does not count, (B, n).
+
+    Example:
+        >>> round(contrast(torch.zeros(1, 2), torch.tensor([0])).item(), 3)
+        0.693
+    """
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return F.cross_entropy(scores, positive)
+
+
 def info_nce(
     queries: Tensor, positives: Tensor, negatives: Tensor, mask: Tensor | None = None, temperature: float = 0.07
 ) -> Tensor:
@@ -36,9 +53,9 @@ def info_nce(
     positive = (queries * positives).sum(-1, keepdim=True)  # (B, 1)
     others = torch.einsum("bc,bnc->bn" if negatives.ndim == 3 else "bc,nc->bn", queries, negatives)
     if mask is not None:
-        others = others.masked_fill(~mask, -torch.inf)
+        mask = F.pad(mask, (1, 0), value=True)
     logits = torch.cat([positive, others], dim=-1) / temperature
-    return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+    return contrast(logits, logits.new_zeros(len(logits), dtype=torch.long), mask)
 
 
 def local_contrastive(x: Tensor, neighbors: NeighborTable, negatives: Tensor, temperature: float = 0.07) -> Tensor:
@@ -74,7 +91,7 @@ def local_contrastive(x: Tensor, neighbors: NeighborTable, negatives: Tensor, te
     logits = torch.cat([near.unsqueeze(1), far], dim=1)
     if not len(logits):
         return x.sum() * 0
-    return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+    return contrast(logits, logits.new_zeros(len(logits), dtype=torch.long))
 
 
 def listwise_softmax(scores: Tensor, relevance: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,11 +28,14 @@ class Ids:
 
     def __init__(self, ids: Iterable[Id] | npt.NDArray[Any]) -> None:
         values = list(ids.tolist() if isinstance(ids, np.ndarray) else ids)
-        kinds = {str if isinstance(value, str) else type(value) for value in values}
+        kinds = {_kind(value) for value in values}
         if kinds - {int, str} or len(kinds) > 1:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))
             raise InputError(f"`ids` must be all int or all str, got {names}.")
-        self.array: npt.NDArray[Any] = np.array(values, dtype=np.int64 if kinds == {int} else object)
+        try:
+            self.array: npt.NDArray[Any] = np.array(values, dtype=np.int64 if kinds == {int} else object)
+        except OverflowError:
+            raise InputError("`ids` must fit in 64 bits, or be str.") from None
         if len(self._row) != len(values):
             repeated = next(value for row, value in enumerate(values) if self._row[value] != row)
             raise InputError(f"`ids` must be unique, got {repeated!r} more than once.")
@@ -61,8 +64,14 @@ class Ids:
         try:
             return np.fromiter((self._row[value] for value in ids), dtype=np.int64, count=len(ids))
         except (KeyError, TypeError):
-            unknown = next(value for value in ids if not isinstance(value, int | str) or value not in self._row)
+            known = self._row
+            unknown = next(value for value in ids if not isinstance(value, Hashable) or value not in known)
             kind = "int" if self.array.dtype == np.int64 else "str"
             raise UnknownIdError(
                 f"`{argument}` must name documents of the index, got {unknown!r}; it holds {len(self)} ids of type {kind}."
             ) from None
+
+
+def _kind(value: object) -> type:
+    """The type of an id, with NumPy's integers and strings taken for Python's."""
+    return str if isinstance(value, str) else int if isinstance(value, np.integer) else type(value)

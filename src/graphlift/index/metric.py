@@ -46,7 +46,10 @@ class Metric(StrEnum):
         Raises:
             InputError: wrong shape, wrong width, not finite, or a zero vector under cosine.
         """
-        array: npt.NDArray[Any] = np.asarray(vectors)
+        try:
+            array: npt.NDArray[Any] = np.asarray(vectors)
+        except ValueError as error:  # rows of different lengths
+            raise InputError(f"`{argument}` must be numbers of shape (N, C): {error}") from error
         if array.ndim != 2 or array.dtype.kind not in "fiu":
             raise InputError(
                 f"`{argument}` must be numbers of shape (N, C), got {array.dtype} of shape {array.shape}."
@@ -57,18 +60,20 @@ class Metric(StrEnum):
             )
         if array.shape[1] == 0:
             raise InputError(f"`{argument}` must have at least one channel, got shape {array.shape}.")
-        array = np.ascontiguousarray(array, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused below
+            array = np.ascontiguousarray(array, dtype=np.float32)
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if len(bad):
             raise InputError(
                 f"`{argument}` must be finite, got NaN or infinity in {len(bad)} rows, first in row {bad[0]}."
             )
         if self is Metric.COSINE:
-            norm = np.linalg.norm(array, axis=1, keepdims=True)
-            zero = np.flatnonzero(norm[:, 0] < np.finfo(np.float32).tiny)
+            largest = np.abs(array).max(axis=1, keepdims=True)
+            zero = np.flatnonzero(largest == 0)
             if len(zero):
                 raise InputError(
                     f"`{argument}` must not be zero under the cosine metric, got {len(zero)} zero rows, first row {zero[0]}."
                 )
-            array = array / norm
+            array = array / largest  # so that no square overflows or vanishes
+            array /= np.linalg.norm(array, axis=1, keepdims=True)
         return array

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphlift.errors import InputError
+from graphlift.errors import DataFormatError, InputError
 from graphlift.graph import NeighborTable
 from graphlift.nn import ruvector
 from graphlift.nn.gru import GatedUpdate
@@ -68,7 +68,7 @@ class RuvectorConv(nn.Module):
         chunk_size: int = 1024,
     ) -> None:
         super().__init__()
-        if out_channels % heads:
+        if heads < 1 or out_channels % heads:
             raise InputError(
                 f"`out_channels` must be divisible by `heads`, got out_channels={out_channels} and heads={heads}."
             )
@@ -168,7 +168,8 @@ class RuvectorConv(nn.Module):
         weight = weight.masked_fill(~mask, 0)
         weightless = weight.sum(dim=-1, keepdim=True) <= 0  # the original then takes the plain mean
         weight = torch.where(weightless, mask.to(weight), weight)
-        share = weight / weight.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny)  # (G, T, S)
+        total = weight.sum(dim=-1, keepdim=True)
+        share = weight / total.masked_fill(total == 0, 1)  # (G, T, S), 0 throughout without neighbors
         mix = torch.cat([alpha, share.unsqueeze(2)], dim=2).flatten(1, 2) @ messages
         mix = mix.view(groups, targets, self.heads + 1, channels)  # H attended means, then the weighted mean
         value_weight = self.lin_value.weight.view(self.heads, -1, channels)
@@ -182,10 +183,10 @@ class RuvectorConv(nn.Module):
     def _attention(self, states: Tensor, messages: Tensor, mask: Tensor, edge_attr: Tensor | None) -> Tensor:
         """Attention weights (G, T, H, S), zero where mask is False; uniform in a row without neighbors."""
         groups, targets, channels = states.shape
-        query = self.lin_query(states).view(groups, targets, self.heads, -1)
+        query = self.lin_query(states).view(groups, targets, self.heads, channels // self.heads)
         key_weight = self.lin_key.weight.view(self.heads, -1, channels)
         absorbed = torch.einsum("gthd,hdc->gthc", query, key_weight) / math.sqrt(query.shape[-1])
-        scores = (absorbed.flatten(1, 2) @ messages.mT).view(groups, targets, self.heads, -1)
+        scores = (absorbed.flatten(1, 2) @ messages.mT).view(groups, targets, self.heads, messages.shape[1])
         if edge_attr is not None and self.lin_edge is not None:
             scores = scores + self.lin_edge(edge_attr).mT
         return scores.masked_fill(~mask.unsqueeze(2), torch.finfo(scores.dtype).min).softmax(dim=-1)
@@ -224,9 +225,12 @@ class RuvectorConv(nn.Module):
             DataFormatError: the text is not such a description, or its shapes disagree.
         """
         sizes, state = ruvector.parse(text)
-        conv = cls(sizes.in_channels, sizes.out_channels, sizes.heads, sizes.dropout)
+        try:
+            conv = cls(sizes.in_channels, sizes.out_channels, sizes.heads, sizes.dropout)
+            conv.load_state_dict(state)
+        except (InputError, RuntimeError) as error:
+            raise DataFormatError(f"the sizes of this `ruvector.GnnLayer` disagree: {error}") from error
         conv.norm.eps = sizes.eps
-        conv.load_state_dict(state)
         return conv
 
     def to_ruvector(self) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphlift.errors import InputError
-from graphlift.graph import NeighborTable
+from graphlift.graph import EMPTY, NeighborTable
 from graphlift.nn.conv import RuvectorConv
 from graphlift.search.descent import Descent
 from graphlift.search.soft_top_k import soft_top_k
@@ -78,11 +78,11 @@ class HierarchicalEncoder(nn.Module):
     def _refine(
         self, state: Tensor, x: Tensor, ids: Tensor, mask: Tensor, level: int
     ) -> tuple[Tensor, Tensor]:
-        """One level: the next state (B, C) and the nodes that were kept (B, k)."""
+        """One level: the next state (B, C) and the nodes that were kept (B, k), -1 where there were too few."""
         vectors = F.embedding(ids, x)  # (B, n, C)
         similarity = F.cosine_similarity(state.unsqueeze(1), vectors, dim=-1)
         weights, columns = soft_top_k(similarity, self.k, self.log_temperature.exp(), mask)
-        kept = ids.gather(1, columns)
+        real = mask.gather(1, columns)
         near = vectors.gather(1, columns.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))  # (B, k, C)
         mixed = (state + torch.einsum("bk,bkc->bc", weights, near)) / 2
         attr = torch.stack(
@@ -94,5 +94,6 @@ class HierarchicalEncoder(nn.Module):
             dim=-1,
         )
         slots = torch.arange(columns.numel(), device=ids.device).view(columns.shape)
-        table = NeighborTable(slots.masked_fill(~mask.gather(1, columns), -1), num_sources=columns.numel())
-        return state + self.lin_up(self.conv((near.flatten(0, 1), mixed), table, weights, attr)), kept
+        table = NeighborTable(slots.masked_fill(~real, EMPTY), num_sources=columns.numel())
+        refined = state + self.lin_up(self.conv((near.flatten(0, 1), mixed), table, weights, attr))
+        return refined, ids.gather(1, columns).masked_fill(~real, EMPTY)

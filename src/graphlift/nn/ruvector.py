@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import torch
@@ -48,11 +49,11 @@ def parse(text: str) -> tuple[Sizes, dict[str, Tensor]]:
         document = json.loads(text)
         layer = document["layer"]
         sizes = Sizes(
-            document["input_dim"],
-            document["hidden_dim"],
-            document["heads"],
-            document["dropout"],
-            layer["norm"]["eps"],
+            index(document["input_dim"]),
+            index(document["hidden_dim"]),
+            index(document["heads"]),
+            float(document["dropout"]),
+            float(layer["norm"]["eps"]),
         )
         state = {
             f"{ours}.{part}": torch.cat([_read(_lookup(layer, name)[theirs]) for name in originals])
@@ -60,6 +61,9 @@ def parse(text: str) -> tuple[Sizes, dict[str, Tensor]]:
             for part, theirs in _PARTS.items()
         }
         state |= {f"norm.{part}": _read(layer["norm"][theirs]) for part, theirs in _NORM.items()}
+        found, named = tuple(state["lin_msg.weight"].shape), (sizes.out_channels, sizes.in_channels)
+        if found != named:  # before anything of the size that is named is allocated
+            raise ValueError(f"w_msg has shape {found}, hidden_dim and input_dim ask for {named}")
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataFormatError(f"this is not the JSON of a `ruvector.GnnLayer`: {error}.") from error
     return sizes, state

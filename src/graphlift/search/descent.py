@@ -48,10 +48,10 @@ class Descent:
         return Candidates(ids, torch.ones_like(ids, dtype=torch.bool))
 
     def expand(self, kept: Tensor, level: int) -> Candidates:
-        """The kept nodes (B, k) and their neighbors on a level that holds all of them."""
+        """The kept nodes (B, k), -1 for none, and their neighbors on a level that holds all of them."""
         rows = torch.searchsorted(self._nodes[level], kept.int().contiguous())
-        links = self._links[level][rows].flatten(1)  # (B, k * d)
-        ids = torch.cat([kept.int(), links], dim=1).sort(dim=1).values
+        links = self._links[level][rows].masked_fill((kept == EMPTY).unsqueeze(2), EMPTY)  # (B, k, d)
+        ids = torch.cat([kept.int(), links.flatten(1)], dim=1).sort(dim=1).values
         mask = ids != EMPTY
         mask[:, 1:] &= ids[:, 1:] != ids[:, :-1]  # sorted, so a node that was reached twice stands beside itself
         return Candidates(ids.clamp(min=0), mask)

@@ -48,13 +48,16 @@ def soft_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor
     value = float(torch.as_tensor(temperature).detach())
     if value <= 0:
         raise InputError(f"`temperature` must be positive, got {value}.")
-    if mask is not None:
-        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    top, indices = scores.topk(min(k, scores.shape[1]), dim=1)
-    weights = ((top - top[:, :1]) / temperature).softmax(dim=1)
-    if mask is not None:
-        weights = weights * mask.gather(1, indices)
-    return SoftTopK(weights, indices)
+    lowest = torch.finfo(scores.dtype).min
+    ranked = scores if mask is None else scores.masked_fill(~mask, lowest)
+    indices = ranked.topk(min(k, scores.shape[1]), dim=1).indices
+    top = scores.gather(1, indices)
+    logits = (top - top[:, :1]) / temperature
+    if mask is None:
+        return SoftTopK(logits.softmax(dim=1), indices)
+    real = mask.gather(1, indices)
+    # Filled after the division, or the temperature's gradient would be 0 * inf.
+    return SoftTopK(logits.masked_fill(~real, lowest).softmax(dim=1) * real, indices)
 
 
 def differentiable_search(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from graphlift.training.checkpoint import Checkpoint
+from graphlift.training.config import LoopConfig
 from graphlift.training.history import History
 
 Penalty = Callable[[nn.Module], Tensor]
@@ -20,38 +20,17 @@ Penalty = Callable[[nn.Module], Tensor]
 class Objective(Protocol):
     """What a loop trains: examples and their loss."""
 
-    def start_epoch(self, epoch: int, generator: torch.Generator) -> int:
-        """Draw this epoch's examples and return how many there are."""
+    def __len__(self) -> int:
+        """Number of examples an epoch."""
+        ...
+
+    def start_epoch(self, generator: torch.Generator) -> None:
+        """Draw the examples of an epoch."""
         ...
 
     def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
         """Mean loss of some of the epoch's examples, by their numbers."""
         ...
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """How long and how fast to train; AdamW with linear warm-up and cosine decay.
-
-    Attributes:
-        epochs: passes over the examples.
-        min_steps: more epochs are added until there are this many steps, for small training sets.
-        batch_size: examples a step.
-        lr: highest learning rate.
-        weight_decay: AdamW's.
-        warmup_steps: steps of linear rise.
-        clip_norm: gradients are scaled down to this norm.
-        patience: epochs without a better score on held-out queries before training stops early.
-    """
-
-    epochs: int
-    batch_size: int
-    lr: float
-    min_steps: int = 0
-    weight_decay: float = 0.0
-    warmup_steps: int = 20
-    clip_norm: float = 1.0
-    patience: int = 3
 
 
 def train(
@@ -89,19 +68,19 @@ def train(
     best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
     if checkpoint is not None and (saved := checkpoint.load(module, optimizer)):
         history, best = saved
-    epoch = len(history.losses)
-    while True:
-        generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
-        count = objective.start_epoch(epoch, generator)
-        steps = math.ceil(count / config.batch_size)
-        epochs = max(config.epochs, math.ceil(config.min_steps / max(steps, 1)))
-        if epoch >= epochs or (evaluate and epoch - history.best_epoch > config.patience):
+    steps = math.ceil(len(objective) / config.batch_size)
+    epochs = config.epochs
+    for epoch in range(len(history.losses), epochs):
+        if evaluate is not None and epoch - history.best_epoch > config.patience:
             break
+        generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_epoch_seed(seed, epoch))  # dropout draws from the global generator
+            objective.start_epoch(generator)
             module.train()
             total = 0.0
-            for step, batch in enumerate(torch.randperm(count, generator=generator).split(config.batch_size)):
+            order = torch.randperm(len(objective), generator=generator)
+            for step, batch in enumerate(order.split(config.batch_size)):
                 rate = _schedule(epoch * steps + step, epochs * steps, config.warmup_steps)
                 for group in optimizer.param_groups:
                     group["lr"] = config.lr * rate
@@ -114,17 +93,16 @@ def train(
                 optimizer.step()
                 total += float(loss.detach()) * len(batch)
         module.eval()
-        history.losses.append(total / max(count, 1))
+        history.losses.append(total / max(len(objective), 1))
         if evaluate is not None:
             history.scores.append(evaluate())
         if evaluate is None or history.scores[-1] > max(history.scores[:-1], default=-math.inf):
             history.best_epoch = epoch
             best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-        epoch += 1
         if checkpoint is not None:
             checkpoint.save(module, optimizer, history, best)
         if progress is not None:
-            progress(epoch, epochs, history.losses[-1])
+            progress(epoch + 1, epochs, history.losses[-1])
     module.load_state_dict(best)
     module.eval()
     return history

@@ -1,0 +1,145 @@
+"""An index with a model and a memory on top: everything that a lifted search needs, and nothing that changes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from graphlift.index.flat import FlatIndex
+from graphlift.index.hnsw import HnswIndex, Rows
+from graphlift.index.metric import Metric, Vectors
+from graphlift.memory import Memory
+from graphlift.model import LiftModel
+from graphlift.search.descent import Descent
+from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
+
+PastIndex = FlatIndex | HnswIndex
+SCANNED_PAST = 512
+"""Up to so many past queries are scanned; more get a graph of their own."""
+BATCH = 128
+"""Queries whose subgraphs are drawn at a time; keeps memory flat."""
+
+
+class LiftedIndex:
+    """A frozen index, a trained model, and the memory that the model listens to.
+
+    Nothing in it changes after it is made, so any number of threads may search it, and a new version replaces an
+    old one by a single assignment.
+
+    Args:
+        index: the frozen index.
+        model: in evaluation mode, on the CPU.
+        memory: past queries in the frozen space, at least one.
+        lifted: an index of the lifted documents that exists already; else the frozen index's links are reused.
+        past: an index of the past queries that exists already.
+    """
+
+    def __init__(
+        self,
+        index: HnswIndex,
+        model: LiftModel,
+        memory: Memory,
+        lifted: HnswIndex | None = None,
+        past: PastIndex | None = None,
+    ) -> None:
+        self.index, self.model, self.memory = index, model, memory
+        self.lifted = lifted if lifted is not None else index.with_vectors(self.lift_documents())
+        with torch.inference_mode():
+            past_lifted = self.lift_queries(memory.queries)
+            self.space = Space.of(model.similarity, index.x, self.lifted.x, memory, past_lifted)
+        self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
+
+    @cached_property
+    def descent(self) -> Descent:
+        """The frozen index's levels as tensors."""
+        return Descent(self.index.graph)
+
+    @torch.inference_mode()
+    def lift_documents(self) -> Vectors:
+        """All documents of the frozen index, lifted, (N, C)."""
+        chunks = [self.model.lift_documents(chunk) for chunk in self.index.x.split(8192)]
+        lifted: Vectors = torch.cat(chunks).numpy()
+        return lifted
+
+    @torch.inference_mode()
+    def lift_queries(self, queries: Tensor) -> Tensor:
+        """Queries (B, C) of the frozen space, lifted."""
+        if not len(queries):
+            return queries
+        return torch.cat(
+            [self.model.lift_queries(chunk, self.index.x, self.descent) for chunk in queries.split(1024)]
+        )
+
+    @torch.inference_mode()
+    def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
+        """Scores and rows of the k best documents of each query, both (Q, k); see `HnswIndex.search_rows`."""
+        parts = [self._search(chunk, k, ef_search) for chunk in torch.from_numpy(queries).split(BATCH)]
+        scores, rows = (torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True))
+        return scores, rows
+
+    @torch.inference_mode()
+    def subgraphs(self, queries: Tensor, own: Tensor | None = None) -> Subgraphs:
+        """The subgraphs of queries (B, C) of the frozen space; ``own`` as in `build_subgraphs`."""
+        owns = [None] * len(queries.split(BATCH)) if own is None else own.split(BATCH)
+        return Subgraphs.cat(
+            [
+                self._subgraphs(chunk, lifted := self.lift_queries(chunk), self._walk(lifted)[1], owned)
+                for chunk, owned in zip(queries.split(BATCH), owns, strict=True)
+            ]
+        )
+
+    def _search(self, queries: Tensor, k: int, ef_search: int | None) -> tuple[Tensor, Tensor]:
+        lifted = self.lift_queries(queries)
+        similarity, walked = self._walk(lifted, k, ef_search)
+        num_walked = self.model.config.num_walked
+        subgraphs = self._subgraphs(queries, lifted, walked[:, :num_walked])
+        scores = self.model.ranker(subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
+        rows = subgraphs.rows
+        if walked.shape[1] > num_walked:  # what the ranker did not see follows in the order of the walk
+            tail, tail_similarity = walked[:, num_walked:], similarity[:, num_walked:]
+            floor = scores.masked_fill(~subgraphs.mask, torch.inf).amin(dim=1, keepdim=True)
+            tail_scores = floor - 1 + tail_similarity - tail_similarity[:, :1]
+            seen = (tail.unsqueeze(2) == rows.masked_fill(~subgraphs.mask, -1).unsqueeze(1)).any(dim=2)
+            scores = torch.cat([scores, tail_scores.masked_fill(seen, -torch.inf)], dim=1)
+            rows = torch.cat([rows, tail], dim=1)
+        best = scores.topk(k, dim=1)
+        return best.values, rows.gather(1, best.indices)
+
+    def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:
+        """What a walk in the lifted space finds: at least k, and as many as the ranker takes where there are."""
+        count = min(max(k, self.model.config.num_walked), len(self.index))
+        similarity, rows = self.lifted.search_rows(lifted.numpy(), count, ef_search)
+        return torch.from_numpy(similarity) / self.model.similarity.scale, torch.from_numpy(rows)
+
+    def _subgraphs(self, queries: Tensor, lifted: Tensor, walked: Tensor, own: Tensor | None = None) -> Subgraphs:
+        walked = walked[:, : self.model.config.num_walked]
+        past = self._nearest_past(queries, lifted, own)
+        return build_subgraphs(
+            self.space, queries, lifted, walked, past, self.model.config.num_recalled, own
+        )
+
+    def _nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None) -> Tensor:
+        """Numbers of the past queries nearest in both spaces together, without the query itself, (B, P)."""
+        spare = int(own is not None)
+        count = min(self.model.config.num_past, len(self.memory) - spare)
+        rows = self.past.search_rows(self._past_vectors(queries, lifted), count + spare)[1]
+        past = torch.from_numpy(rows)
+        if own is None:
+            return past
+        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)
+        return past.gather(1, others_first)[:, :count]
+
+    @staticmethod
+    def _past_vectors(queries: Tensor, lifted: Tensor) -> Vectors:
+        """Frozen and lifted side by side: nearness in both spaces as nearness in one, (B, 2 C)."""
+        both: Vectors = torch.cat([queries, lifted], dim=1).numpy()
+        return both
+
+
+def _past_index(vectors: Vectors, index: HnswIndex) -> PastIndex:
+    metric = Metric.L2 if index.metric is Metric.L2 else Metric.INNER_PRODUCT
+    if len(vectors) <= SCANNED_PAST:
+        return FlatIndex(vectors, metric)
+    return HnswIndex.build(vectors, metric=metric, M=index.M, ef_construction=100)

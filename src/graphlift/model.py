@@ -1,0 +1,89 @@
+"""The model: what is trained and saved, and the one place where a name becomes a class."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from graphlift.nn.hierarchical import HierarchicalEncoder
+from graphlift.nn.ranker import SubgraphRanker
+from graphlift.nn.residual import ResidualLinear
+from graphlift.search.descent import Descent
+from graphlift.search.similarity import Similarity
+
+
+class ModelConfig(BaseModel):
+    """Shape of a `LiftModel`.
+
+    Attributes:
+        query_encoder: ``"linear"``, or ``"hierarchical"`` for the walk through the index's levels on top of it.
+        num_walked: candidates of a query that the walk brings.
+        num_recalled: further candidates, which near past queries were answered by.
+        num_past: past queries in a query's subgraph.
+        hidden_channels: width of a node's state in the subgraph.
+        num_layers: message passing steps in the subgraph.
+        heads: attention heads of a layer.
+        dropout: of node states, in training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    query_encoder: Literal["linear", "hierarchical"] = "linear"
+    num_walked: int = Field(default=48, ge=1)
+    num_recalled: int = Field(default=16, ge=0)
+    num_past: int = Field(default=32, ge=1)
+    hidden_channels: int = Field(default=48, ge=1)
+    num_layers: int = Field(default=2, ge=1)
+    heads: int = Field(default=4, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class LiftModel(nn.Module):
+    """A lift of queries and documents for the walk, and a ranker of what the walk finds.
+
+    A fresh model ranks exactly as the frozen index does.
+
+    Args:
+        channels: width C of the index's vectors.
+        similarity: the index's, without unit.
+        config: shape.
+
+    Example:
+        >>> from graphlift.index.metric import Metric
+        >>> model = LiftModel(8, Similarity(Metric.COSINE), ModelConfig())
+        >>> x = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
+        >>> torch.allclose(model.lift_documents(x), x)
+        True
+    """
+
+    def __init__(self, channels: int, similarity: Similarity, config: ModelConfig) -> None:
+        super().__init__()
+        self.channels, self.similarity, self.config = channels, similarity, config
+        self.query_map, self.document_map = ResidualLinear(channels), ResidualLinear(channels)
+        self.hierarchical = HierarchicalEncoder(channels) if config.query_encoder == "hierarchical" else None
+        self.ranker = SubgraphRanker(config.hidden_channels, config.num_layers, config.heads, config.dropout)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.query_map.lin.weight.device
+
+    def lift_documents(self, documents: Tensor) -> Tensor:
+        """Lifted documents (N, C)."""
+        return self.similarity.finish(self.document_map(documents))
+
+    def lift_queries(self, queries: Tensor, documents: Tensor, descent: Descent) -> Tensor:
+        """Lifted queries (B, C).
+
+        Args:
+            queries: in the index's space, (B, C).
+            documents: the index's vectors, (N, C).
+            descent: the index's levels, for an encoder that walks them.
+        """
+        lifted = self.query_map(queries)
+        if self.hierarchical is not None:
+            lifted = self.hierarchical(lifted, documents, descent)
+        return self.similarity.finish(lifted)

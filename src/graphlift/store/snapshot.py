@@ -1,0 +1,195 @@
+"""What a store holds, as files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from graphlift.errors import GraphliftError, StoreCorruptError
+from graphlift.graph import HnswGraph, Level
+from graphlift.index.hnsw import HnswIndex
+from graphlift.index.ids import Ids
+from graphlift.index.metric import Metric
+from graphlift.lifted import LiftedIndex
+from graphlift.memory import Memory
+from graphlift.model import LiftModel, ModelConfig
+from graphlift.search.similarity import Similarity
+from graphlift.store.folder import read_version, write_version
+from graphlift.training.report import FitReport
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One state of a `graphlift.Lift`.
+
+    Attributes:
+        index: the frozen index.
+        lifted: index, model and memory that serve; None before the first fit.
+        report: of the last fit.
+        texts: the documents' texts, where they are known, N of them.
+        embedder: what makes vectors of texts in this index's space, where it is known.
+    """
+
+    index: HnswIndex
+    lifted: LiftedIndex | None = None
+    report: FitReport | None = None
+    texts: list[str] | None = None
+    embedder: str | None = None
+
+
+class _IndexContent(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    metric: Metric
+    M: int
+    ef_construction: int
+    ef_search: int
+
+    @classmethod
+    def of(cls, index: HnswIndex) -> _IndexContent:
+        return cls(metric=index.metric, M=index.M, ef_construction=index.ef_construction, ef_search=index.ef_search)
+
+    def index(self, vectors: Tensor, graph: HnswGraph, ids: Ids) -> HnswIndex:
+        return HnswIndex.from_graph(
+            vectors.numpy(),
+            graph,
+            ids,
+            self.metric,
+            M=self.M,
+            ef_construction=self.ef_construction,
+            ef_search=self.ef_search,
+        )
+
+
+class _Content(BaseModel):
+    """What the manifest says of the files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: _IndexContent
+    model: ModelConfig | None = None
+    similarity_scale: float = 1.0
+    past_index: _IndexContent | None = None
+    embedder: str | None = None
+
+
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Make a snapshot the current version of the store at ``path``.
+
+    Raises:
+        StoreError: the path holds something else, or cannot be written.
+    """
+    index, lifted = snapshot.index, snapshot.lifted
+    content = _Content(index=_IndexContent.of(index), embedder=snapshot.embedder)
+    if lifted is not None:
+        content.model = lifted.model.config
+        content.similarity_scale = lifted.model.similarity.scale
+        if isinstance(lifted.past, HnswIndex):
+            content.past_index = _IndexContent.of(lifted.past)
+
+    def fill(folder: Path) -> None:
+        save_file({"frozen": index.x} | _graph_tensors("frozen", index.graph), folder / "index.safetensors")
+        _write_json(folder / "ids.json", index.ids.array.tolist())
+        if snapshot.texts is not None:
+            _write_json(folder / "texts.json", snapshot.texts)
+        if snapshot.report is not None:
+            (folder / "report.json").write_text(snapshot.report.model_dump_json(indent=1), encoding="utf-8")
+        if lifted is not None:
+            tensors = {"lifted": lifted.lifted.x}
+            if not _same_links(lifted.lifted.graph, index.graph):
+                tensors |= _graph_tensors("lifted", lifted.lifted.graph)
+            save_file(tensors, folder / "lifted.safetensors")
+            save_file(lifted.model.state_dict(), folder / "model.safetensors")
+            tensors = {name: getattr(lifted.memory, name) for name in ("queries", "offsets", "rows", "grades")}
+            if isinstance(lifted.past, HnswIndex):
+                tensors |= {"past": lifted.past.x} | _graph_tensors("past", lifted.past.graph)
+            save_file(tensors, folder / "memory.safetensors")
+
+    write_version(path, content.model_dump(mode="json"), fill)
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """The current snapshot of a store.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read; see `graphlift.store.folder.read_version`.
+    """
+    folder, manifest = read_version(path)
+    try:
+        content = _Content.model_validate(manifest.content)
+        ids = Ids(_read_json(folder / "ids.json"))
+        tensors = load_file(folder / "index.safetensors")
+        graph = _graph("frozen", tensors)
+        graph.validate()
+        index = content.index.index(tensors["frozen"], graph, ids)
+        lifted = None if content.model is None else _read_lifted(folder, content, content.model, index, graph)
+        report, texts = folder / "report.json", folder / "texts.json"
+        return Snapshot(
+            index,
+            lifted,
+            FitReport.model_validate_json(report.read_bytes()) if report.name in manifest.files else None,
+            _read_json(texts) if texts.name in manifest.files else None,
+            content.embedder,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError, GraphliftError) as error:
+        raise StoreCorruptError(f"the store {path} holds files that do not fit each other: {error}") from error
+
+
+def _read_lifted(
+    folder: Path, content: _Content, config: ModelConfig, index: HnswIndex, graph: HnswGraph
+) -> LiftedIndex:
+    similarity = Similarity(index.metric, content.similarity_scale)
+    model = LiftModel(index.channels, similarity, config)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model.eval()
+    tensors = load_file(folder / "lifted.safetensors")
+    links = _graph("lifted", tensors) if "lifted.entry_point" in tensors else graph
+    lifted = content.index.index(tensors["lifted"], links, index.ids)
+    tensors = load_file(folder / "memory.safetensors")
+    memory = Memory(*(tensors[name] for name in ("queries", "offsets", "rows", "grades")))
+    past = None
+    if content.past_index is not None:
+        past = content.past_index.index(tensors["past"], _graph("past", tensors), Ids.counted(len(memory)))
+    return LiftedIndex(index, model, memory, lifted, past)
+
+
+def _graph_tensors(name: str, graph: HnswGraph) -> Tensors:
+    tensors = {f"{name}.entry_point": torch.tensor(graph.entry_point)}
+    for number, level in enumerate(graph.levels):
+        tensors[f"{name}.nodes.{number}"] = torch.from_numpy(level.nodes)
+        tensors[f"{name}.neighbors.{number}"] = torch.from_numpy(level.neighbors)
+    return tensors
+
+
+def _graph(name: str, tensors: Tensors) -> HnswGraph:
+    count = sum(key.startswith(f"{name}.nodes.") for key in tensors)
+    levels = [
+        Level(tensors[f"{name}.nodes.{number}"].numpy(), tensors[f"{name}.neighbors.{number}"].numpy())
+        for number in range(count)
+    ]
+    return HnswGraph(tuple(levels), int(tensors[f"{name}.entry_point"]))
+
+
+def _same_links(a: HnswGraph, b: HnswGraph) -> bool:
+    return a.num_levels == b.num_levels and all(
+        np.array_equal(left.neighbors, right.neighbors) for left, right in zip(a.levels, b.levels, strict=True)
+    )
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

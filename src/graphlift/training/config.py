@@ -1,0 +1,63 @@
+"""Everything that a user may set about a fit."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from graphlift.model import ModelConfig
+
+
+class LoopConfig(BaseModel):
+    """How long and how fast a stage trains: AdamW with linear warm-up and cosine decay.
+
+    Attributes:
+        epochs: passes over the examples.
+        batch_size: examples a step.
+        lr: highest learning rate.
+        weight_decay: AdamW's.
+        warmup_steps: steps of linear rise.
+        clip_norm: gradients are scaled down to this norm.
+        patience: epochs without a better score on held-out queries before training stops early.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup_steps: int = Field(default=20, ge=1)
+    clip_norm: float = Field(default=1.0, gt=0)
+    patience: int = Field(default=5, ge=1)
+
+
+class FitConfig(BaseModel):
+    """A fit.
+
+    Attributes:
+        model: shape of the model.
+        lift: schedule of the lift of queries and documents.
+        ranker: schedule of the ranker.
+        temperature: of the contrastive loss.
+        answers_per_query: at most so many relevant documents of a query an epoch.
+        random_negatives: random documents a batch.
+        local_weight: weight of the loss that keeps linked documents together.
+        folds: the ranker learns on candidates from lifts that were fitted without the query; so many such lifts.
+        dev_fraction: share of the training queries that is held out where no dev queries are given.
+        confidence: how sure the gate must be that held-out queries gain, by paired bootstrap.
+        seed: fixes every random choice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelConfig = ModelConfig()
+    lift: LoopConfig = LoopConfig(epochs=20, batch_size=256, lr=6e-4)
+    ranker: LoopConfig = LoopConfig(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
+    temperature: float = Field(default=0.08, gt=0)
+    answers_per_query: int = Field(default=4, ge=1)
+    random_negatives: int = Field(default=1024, ge=0)
+    local_weight: float = Field(default=0.0, ge=0)
+    folds: int = Field(default=2, ge=2)
+    dev_fraction: float = Field(default=0.15, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,107 @@
+"""First stage of a fit: the lift of queries and documents, by contrast."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from graphlift.graph import EMPTY, NeighborTable
+from graphlift.index.hnsw import HnswIndex
+from graphlift.losses import contrast, local_contrastive
+from graphlift.memory import Memory
+from graphlift.model import LiftModel
+from graphlift.sampling import HardNegatives, RandomNegatives, sample_pairs
+from graphlift.search.descent import Descent
+
+HARD_RANKS = 30
+"""Hard negatives are drawn from so many first results of the present search."""
+
+
+class ContrastObjective:
+    """Relevant documents against the other documents of the batch, hard and random ones, and queries likewise.
+
+    Args:
+        model: whose lift is trained.
+        index: the frozen index.
+        memory: training queries.
+        temperature: of the softmax.
+        answers_per_query: at most so many relevant documents of a query a pass.
+        min_pairs: an epoch makes as many passes over the queries as it takes to see so many pairs.
+        random_negatives: random documents a batch.
+        local_weight: weight of the loss that keeps linked documents together.
+    """
+
+    def __init__(
+        self,
+        model: LiftModel,
+        index: HnswIndex,
+        memory: Memory,
+        *,
+        temperature: float,
+        answers_per_query: int,
+        min_pairs: int,
+        random_negatives: int,
+        local_weight: float,
+    ) -> None:
+        self.model, self.index, self.memory = model, index, memory
+        self.temperature, self.local_weight = temperature, local_weight
+        self.answers_per_query = answers_per_query
+        self.pairs_per_pass = int(memory.counts.clamp(max=answers_per_query).sum())
+        self.passes = math.ceil(min_pairs / self.pairs_per_pass)
+        self.random = RandomNegatives(random_negatives, len(index))
+        self.descent = Descent(index.graph, model.device)
+        self.documents = index.x.to(model.device)
+        self.queries = memory.queries.to(model.device)
+        self.links = torch.from_numpy(index.graph.levels[0].neighbors)
+
+    def __len__(self) -> int:
+        return self.passes * self.pairs_per_pass
+
+    def start_epoch(self, generator: torch.Generator) -> None:
+        """Draw pairs, and find what the search now gets wrong."""
+        passes = [sample_pairs(self.memory, self.answers_per_query, generator) for _ in range(self.passes)]
+        self.pairs = torch.cat(passes)
+        self.hard = HardNegatives(self._found())
+
+    @torch.inference_mode()
+    def _found(self) -> Tensor:
+        """First results of every training query in the present lifted space, (Q, HARD_RANKS)."""
+        lifted = self.index.with_vectors(self.model.lift_documents(self.documents).cpu().numpy())
+        queries = [
+            self.model.lift_queries(chunk, self.documents, self.descent).cpu() for chunk in self.queries.split(1024)
+        ]
+        rows = lifted.search_rows(torch.cat(queries).numpy(), min(HARD_RANKS, len(lifted)))[1]
+        return torch.from_numpy(rows)
+
+    def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
+        """Symmetric InfoNCE of some pairs, plus the local contrast of the documents they name."""
+        query, positive = self.pairs[examples].unbind(dim=1)
+        negatives = torch.cat([self.hard.sample(query, generator), self.random.sample(query, generator)])
+        rows = torch.cat([positive, negatives])
+        relevant = self.memory.holds_each(query, rows)
+        own = torch.arange(len(query))
+        relevant[own, own] = False  # what is left are relevant documents that must not count as negatives
+        lifted_queries = self.model.lift_queries(self.queries[query], self.documents, self.descent)
+        lifted_rows = self.model.lift_documents(self.documents[rows])
+        scores = self.model.similarity.pairwise(lifted_queries, lifted_rows) / self.temperature
+        mask, own = ~relevant.to(scores.device), own.to(scores.device)
+        square = scores[:, : len(query)], mask[:, : len(query)]
+        loss = (contrast(scores, own, mask) + contrast(square[0].T, own, square[1].T)) / 2
+        if self.local_weight:
+            loss = loss + self.local_weight * self._local(positive, generator)
+        return loss
+
+    def _local(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Local contrast of some documents with one of their links each, against random documents."""
+        links = self.links[rows].long()
+        draw = torch.rand(links.shape, generator=generator).masked_fill(links == EMPTY, -1)
+        neighbor = links.gather(1, draw.argmax(dim=1, keepdim=True))
+        others = self.random.sample(rows, generator)[:64]
+        nodes = torch.cat([rows, neighbor.flatten().clamp(min=0), others])
+        table = torch.arange(len(rows), 2 * len(rows)).unsqueeze(1).masked_fill(neighbor == EMPTY, EMPTY)
+        negatives = torch.arange(2 * len(rows), len(nodes)).expand(len(rows), -1)
+        lifted = self.model.lift_documents(self.documents[nodes])
+        neighbors = NeighborTable(table, num_sources=len(nodes)).to(lifted.device)
+        return local_contrastive(lifted, neighbors, negatives.to(lifted.device), self.temperature)

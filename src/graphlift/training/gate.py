@@ -1,0 +1,57 @@
+"""Whether a new model may serve: only if held-out queries gain."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from graphlift.evaluation.bootstrap import paired_interval
+from graphlift.evaluation.metrics import evaluate
+from graphlift.evaluation.runs import run_from_rankings
+from graphlift.index.hnsw import Rows
+from graphlift.index.metric import Vectors
+from graphlift.memory import Memory
+
+Scores = npt.NDArray[np.float64]
+
+
+class Searcher(Protocol):
+    """Anything that ranks documents: a frozen index, a lifted one."""
+
+    def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
+        """Scores and rows of the k best documents, both (Q, k)."""
+        ...
+
+
+def ndcg(searcher: Searcher, queries: Memory, num_documents: int) -> Scores:
+    """nDCG@10 of every query, (Q,)."""
+    rows = searcher.search_rows(queries.queries.numpy(), min(10, num_documents))[1]
+    return ndcg_of_rows(rows, queries)
+
+
+def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:
+    """nDCG@10 of rankings that exist already, rows (Q, k) best first."""
+    names = [str(number) for number in range(len(queries))]
+    qrels = {
+        name: {str(row): _grade(grade) for row, grade in zip(*_judged(queries, number), strict=True)}
+        for number, name in enumerate(names)
+    }
+    per_query = evaluate(qrels, run_from_rankings(names, rows.astype(str)), metrics=("nDCG@10",))
+    return per_query.values["nDCG@10"]
+
+
+def _judged(queries: Memory, number: int) -> tuple[list[int], list[float]]:
+    place = slice(int(queries.offsets[number]), int(queries.offsets[number + 1]))
+    return queries.rows[place].tolist(), queries.grades[place].tolist()
+
+
+def _grade(grade: float) -> float:
+    return max(1.0, round(grade))  # the metric knows whole grades
+
+
+def gain_is_sure(before: Scores, after: Scores, confidence: float) -> tuple[bool, tuple[float, float]]:
+    """Whether the mean rose, sure to ``confidence`` by paired bootstrap, and the 95 % interval of the rise."""
+    low, _ = paired_interval(before, after, confidence=2 * confidence - 1)  # one-sided
+    return bool(after.mean() > before.mean() and low > 0), paired_interval(before, after)

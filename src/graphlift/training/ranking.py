@@ -1,0 +1,37 @@
+"""Second stage of a fit: the ranker of the query's own subgraph."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphlift.losses import listwise_softmax
+from graphlift.nn.ranker import SubgraphRanker
+from graphlift.search.subgraph import Subgraphs
+
+
+class RankingObjective:
+    """Relevant candidates against the other candidates of the same query.
+
+    Args:
+        ranker: what is trained; the attributes' scales are measured here.
+        subgraphs: of the training queries.
+        relevance: grades of the candidates, 0 where not relevant, (B, n).
+    """
+
+    def __init__(self, ranker: SubgraphRanker, subgraphs: Subgraphs, relevance: Tensor) -> None:
+        useful = (relevance > 0).any(dim=1) & ((relevance == 0) & subgraphs.mask).any(dim=1)
+        self.ranker, self.device = ranker, ranker.scale.device
+        self.subgraphs, self.relevance = subgraphs[useful], relevance[useful]
+        self.ranker.fit_norms(self.subgraphs)
+
+    def __len__(self) -> int:
+        return len(self.relevance)
+
+    def start_epoch(self, generator: torch.Generator) -> None:
+        """Nothing to draw: the subgraphs stay."""
+
+    def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
+        """Listwise loss of some queries."""
+        subgraphs = self.subgraphs[examples].to(self.device)
+        return listwise_softmax(self.ranker(subgraphs), self.relevance[examples].to(self.device), subgraphs.mask)

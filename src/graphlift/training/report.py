@@ -1,0 +1,74 @@
+"""What a fit did, and why."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from graphlift.training.history import History
+
+
+class Stage(BaseModel):
+    """One stage of training.
+
+    Attributes:
+        name: for people.
+        history: losses and scores, an epoch each.
+        seconds: wall time.
+    """
+
+    name: str
+    history: History
+    seconds: float
+
+
+class FitReport(BaseModel):
+    """What a fit did, and why; part of the store.
+
+    Attributes:
+        published: whether the new model serves now.
+        reason: one sentence on that.
+        seed: of the fit.
+        train_queries, dev_queries, cold_dev_queries: how many were trained on and held out, and how many of the
+            latter have no relevant document in common with training.
+        dev_given: whether the held-out queries were given or taken from the training queries.
+        dev_ndcg: nDCG@10 of the held-out queries for each choice: what served before, the lift alone, the whole model.
+        chosen: the best of them.
+        interval: 95 % paired bootstrap interval of the gain in nDCG@10 over what served before.
+        stages: in the order of their training.
+        refitted: whether the published model was trained once more, on the held-out queries too.
+        recall: share of the true 10 nearest lifted documents that the walk finds, by sample.
+        relinked: whether the lifted documents needed new links, because recall fell with the old ones.
+        seconds: wall time of the whole fit.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    published: bool
+    reason: str
+    seed: int
+    train_queries: int
+    dev_queries: int
+    cold_dev_queries: int
+    dev_given: bool
+    dev_ndcg: dict[str, float]
+    chosen: str
+    interval: tuple[float, float]
+    stages: list[Stage]
+    refitted: bool = False
+    recall: float | None = None
+    relinked: bool = False
+    seconds: float
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        origin = "given" if self.dev_given else "held out of the training queries"
+        scores = ", ".join(f"{name} {score:.3f}" for name, score in self.dev_ndcg.items())
+        lines = [
+            ("Published: " if self.published else "Not published: ") + self.reason,
+            f"{self.train_queries} queries trained on; {self.dev_queries} {origin}, {self.cold_dev_queries} of them cold.",
+            f"nDCG@10 of held-out queries: {scores}.",
+        ]
+        if self.recall is not None:
+            links = "new links" if self.relinked else "the index's own links"
+            lines.append(f"Recall@10 of the lifted walk over {links}: {self.recall:.3f}.")
+        return "\n".join(lines)

@@ -1,0 +1,62 @@
+"""What all tests share: seeds, a hypothesis profile, small random graphs and spaces."""
+
+import random
+
+import faiss
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from graphlift.graph import EMPTY, NeighborTable
+from graphlift.index.metric import Metric
+from graphlift.memory import Memory
+from graphlift.search.similarity import Similarity
+from graphlift.search.subgraph import Space
+
+settings.register_profile("graphlift", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("graphlift")
+torch.set_num_threads(1)
+faiss.omp_set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - for libraries that draw from the global generator
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def _make_table(nodes, slots, sources=None):
+    """A random table: distinct neighbors, gaps anywhere, node 0 isolated and the last row full."""
+    ids = torch.stack([torch.randperm(sources or nodes)[:slots] for _ in range(nodes)])
+    ids[torch.rand(nodes, slots) < 0.4] = EMPTY
+    ids[-1] = torch.randperm(sources or nodes)[:slots]
+    ids[0] = EMPTY
+    return NeighborTable(ids, sources)
+
+
+@pytest.fixture(scope="session")
+def make_table():
+    return _make_table
+
+
+def _make_space(metric=Metric.COSINE, documents=23, past=11, channels=5):
+    """Documents and past queries with up to four answers each; past query 0 was never answered."""
+    similarity = Similarity.of(metric, torch.randn(documents, channels))
+    frozen, lifted = (similarity.finish(torch.randn(documents, channels)) for _ in range(2))
+    past_frozen, past_lifted = (similarity.finish(torch.randn(past, channels)) for _ in range(2))
+    answers = [
+        {int(row): float(1 + row % 3) for row in torch.randperm(documents)[: query % 5]} for query in range(past)
+    ]
+    return Space.of(similarity, frozen, lifted, Memory.of(past_frozen, answers), past_lifted)
+
+
+@pytest.fixture(scope="session")
+def make_space():
+    return _make_space
