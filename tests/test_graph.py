@@ -43,9 +43,17 @@ def test_edge_index_and_back(table):
 def test_shuffled_links_give_the_same_neighbors(table, seed):
     order = torch.randperm(int(table.mask.sum()), generator=torch.Generator().manual_seed(seed))
     again = NeighborTable.from_edge_index(table.edge_index[:, order], len(table), table.num_sources)
-    assert [sorted(r[r != EMPTY].tolist()) for r in again.ids] == [
-        sorted(r[r != EMPTY].tolist()) for r in table.ids
-    ]
+    assert [sorted(r[r != EMPTY].tolist()) for r in again.ids] == [sorted(r[r != EMPTY].tolist()) for r in table.ids]
+
+
+def test_a_row_keeps_the_order_of_its_links():
+    source, target = (
+        torch.randperm(5000),
+        torch.randint(3, (5000,)),
+    )  # enough that an unstable sort would show
+    table = NeighborTable.from_edge_index(torch.stack([source, target]), 3, num_sources=5000)
+    for row, ids in enumerate(table.ids):
+        assert torch.equal(ids[ids != EMPTY], source[target == row])
 
 
 @given(table=tables(), size=st.integers(1, 8))
@@ -156,7 +164,10 @@ BROKEN = {
     "`nodes` of level 1 must ascend": ({1: level([4, 1, 6], MIDDLE.neighbors)}, 4),
     "`nodes` of level 1 must ascend ": ({1: level([1, 4, 4], [[4, EMPTY], [1, EMPTY], [1, EMPTY]])}, 4),
     "level 2 holds a node that level 1 lacks": ({2: level([3], [[EMPTY]])}, 3),
-    "a link of level 1 leads to a node that is not on that level": ({1: level([1, 4, 6], [[0], [1], [1]])}, 4),
+    "a link of level 1 leads to a node that is not on that level": (
+        {1: level([1, 4, 6], [[0], [1], [1]])},
+        4,
+    ),
     "a link of level 0 leads to a node": ({0: replace(BOTTOM, neighbors=np.full((7, 1), 7))}, 4),
     "a node of level 1 links to itself": ({1: level([1, 4, 6], [[6], [4], [1]])}, 4),
     "`entry_point`": ({}, 1),

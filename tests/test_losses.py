@@ -81,7 +81,11 @@ def naive_local_contrastive(x, neighbors, negatives, temperature):
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
 def test_local_contrastive_equals_the_loop(make_table, temperature):
-    x, table, negatives = torch.randn(11, 3, dtype=torch.float64), make_table(7, 5, 11), torch.randint(11, (7, 4))
+    x, table, negatives = (
+        torch.randn(11, 3, dtype=torch.float64),
+        make_table(7, 5, 11),
+        torch.randint(11, (7, 4)),
+    )
     expected = naive_local_contrastive(x, table, negatives, temperature)
     assert float(local_contrastive(x, table, negatives, temperature)) == pytest.approx(expected)
 
@@ -107,7 +111,11 @@ def test_local_contrastive_of_isolated_nodes_alone_is_zero(slots):
 
 
 def test_local_contrastive_gradient(make_table):
-    x, table, negatives = torch.randn(7, 3, dtype=torch.float64), make_table(5, 3, 7), torch.randint(7, (5, 2))
+    x, table, negatives = (
+        torch.randn(7, 3, dtype=torch.float64),
+        make_table(5, 3, 7),
+        torch.randint(7, (5, 2)),
+    )
     assert torch.autograd.gradcheck(lambda x: local_contrastive(x, table, negatives, 0.5), (x.requires_grad_(),))
 
 

@@ -39,9 +39,7 @@ class NeighborTable:
     def __init__(self, ids: Tensor | npt.NDArray[np.integer], num_sources: int | None = None) -> None:
         ids = torch.as_tensor(ids)
         if ids.ndim != 2 or ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-            raise InputError(
-                f"`ids` must be an integer table (N, d), got {ids.dtype} of shape {tuple(ids.shape)}."
-            )
+            raise InputError(f"`ids` must be an integer table (N, d), got {ids.dtype} of shape {tuple(ids.shape)}.")
         self.ids = ids
         self.num_sources = len(ids) if num_sources is None else num_sources
         if ids.numel():
@@ -79,9 +77,7 @@ class NeighborTable:
         return torch.stack([self.ids[self.mask].long(), target[self.mask]])
 
     @classmethod
-    def from_edge_index(
-        cls, edge_index: Tensor, num_targets: int, num_sources: int | None = None
-    ) -> NeighborTable:
+    def from_edge_index(cls, edge_index: Tensor, num_targets: int, num_sources: int | None = None) -> NeighborTable:
         """The table of a list of links in PyG's form; a row keeps the order in which its links are listed.
 
         Args:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
 from graphlift.errors import InputError, UnknownIdError
+from graphlift.evaluation.comparison import Comparison, compare
+from graphlift.evaluation.runs import run_from_rankings
 from graphlift.index.hits import Hits
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.ids import Id, Ids
@@ -21,7 +25,7 @@ from graphlift.training.fit import fit
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
 
-Judgments = Mapping[Id, Mapping[Id, float] | Iterable[Id]]
+Judgments = Mapping[Any, Mapping[Any, float] | Iterable[Any]]
 """For each query id its relevant documents: grades by id (not relevant at 0 or below), or just ids."""
 
 
@@ -50,9 +54,7 @@ class Lift:
         (2, 3)
     """
 
-    def __init__(
-        self, index: HnswIndex, *, texts: Sequence[str] | None = None, embedder: str | None = None
-    ) -> None:
+    def __init__(self, index: HnswIndex, *, texts: Sequence[str] | None = None, embedder: str | None = None) -> None:
         if texts is not None and len(texts) != len(index):
             raise InputError(f"`texts` must be one a document ({len(index)}), got {len(texts)}.")
         self._now = Snapshot(index, texts=None if texts is None else list(texts), embedder=embedder)
@@ -111,7 +113,7 @@ class Lift:
         searcher = now.index if now.lifted is None else now.lifted
         k = now.index.checked_k(k)
         if not len(prepared):
-            return Hits(now.index.ids.array[:0].repeat(k).reshape(0, k), prepared[:, :0].repeat(k, axis=1))
+            return Hits(now.index.ids.array[:0].reshape(0, k), np.empty((0, k), dtype=np.float32))
         scores, rows = searcher.search_rows(prepared, k, ef_search)
         return Hits(now.index.ids.array[rows], scores)
 
@@ -148,16 +150,13 @@ class Lift:
             InputError: vectors do not fit, an id is unknown, or there are too few judged queries; nothing changes.
         """
         now = self._now
-        prepared = now.index.metric.prepare(queries, "queries", now.index.channels)
-        ids = Ids.counted(len(prepared)) if query_ids is None else Ids(query_ids)
-        if len(ids) != len(prepared):
-            raise InputError(f"`query_ids` must be as many as queries ({len(prepared)}), got {len(ids)}.")
-        x = torch.from_numpy(prepared)
+        query_ids = None if query_ids is None else list(query_ids)
+        dev = None if dev_qrels is None else _judged(now.index, queries, query_ids, dev_qrels, "dev_qrels").memory
         result = fit(
             now.index,
-            _memory(x, ids, qrels, now.index.ids, "qrels"),
+            _judged(now.index, queries, query_ids, qrels, "qrels").memory,
             config or FitConfig(),
-            dev=None if dev_qrels is None else _memory(x, ids, dev_qrels, now.index.ids, "dev_qrels"),
+            dev=dev,
             current=now.lifted,
             device=device,
             checkpoints=None if checkpoints is None else Path(checkpoints),
@@ -165,6 +164,39 @@ class Lift:
         )
         self._now = replace(now, lifted=result.lifted or now.lifted, report=result.report)
         return result.report
+
+    def evaluate(
+        self,
+        queries: npt.ArrayLike,
+        qrels: Judgments,
+        *,
+        query_ids: Iterable[Id] | None = None,
+        ef_search: int | None = None,
+    ) -> Comparison:
+        """Compare what serves now with the frozen index on judged queries, warm and cold ones apart.
+
+        A query is warm when one of its relevant documents answered a query that the lift was trained on.
+
+        Args:
+            queries: vectors of the same embedder as the documents', (Q, C).
+            qrels: relevant documents by query id, grades whole numbers.
+            query_ids: ids of the rows of ``queries``; 0 to Q - 1 where left out.
+            ef_search: beam of both walks.
+
+        Raises:
+            InputError: vectors do not fit, an id is unknown, or nothing is judged relevant.
+        """
+        now = self._now
+        judged = _judged(now.index, queries, query_ids, qrels, "qrels")
+        x, k = judged.memory.queries.numpy(), min(10, len(now.index))
+        names = [str(name) for name in now.index.ids.array]
+        rankings = [
+            [[names[row] for row in found] for found in searcher.search_rows(x, k, ef_search)[1].tolist()]
+            for searcher in (now.index, now.lifted or now.index)
+        ]
+        frozen, lifted = (run_from_rankings(judged.ids, ranking) for ranking in rankings)
+        warm = [] if now.lifted is None else now.lifted.memory.warm_rows.tolist()
+        return compare(judged.named_qrels(names), frozen, lifted, {names[row] for row in warm})
 
     def save(self, path: str | Path) -> None:
         """Write a store, or a new version of the store that is there; a killed process leaves the old version.
@@ -191,22 +223,46 @@ def load(path: str | Path) -> Lift:
     return Lift._of(read_snapshot(Path(path)))
 
 
-def _memory(queries: torch.Tensor, query_ids: Ids, qrels: Judgments, ids: Ids, argument: str) -> Memory:
-    """Judged queries with at least one relevant document, as rows."""
-    graded = {
-        query: dict(documents) if isinstance(documents, Mapping) else dict.fromkeys(documents, 1.0)
-        for query, documents in qrels.items()
-    }
-    for query in graded:
-        if query not in query_ids:
-            raise UnknownIdError(f"`{argument}` must judge queries that have a vector, got {query!r}.")
-    relevant = {
-        query: {document: grade for document, grade in documents.items() if grade > 0}
-        for query, documents in graded.items()
-    }
+@dataclass(frozen=True)
+class _Judged:
+    """Judged queries with at least one relevant document: their ids, and vectors and answers as rows."""
+
+    ids: list[str]
+    memory: Memory
+
+    def named_qrels(self, names: list[str]) -> dict[str, dict[str, float]]:
+        """The judgments by the ids of queries and documents."""
+        grades = self.memory.grades.tolist()
+        qrels: dict[str, dict[str, float]] = {query: {} for query in self.ids}
+        for entry, query in enumerate(self.memory.query_of_answer.tolist()):
+            qrels[self.ids[query]][names[int(self.memory.rows[entry])]] = grades[entry]
+        return qrels
+
+
+def _judged(
+    index: HnswIndex, queries: npt.ArrayLike, query_ids: Iterable[Id] | None, qrels: Judgments, argument: str
+) -> _Judged:
+    """Check queries and judgments, which are named ``argument`` in messages, and turn ids into rows."""
+    x = index.metric.prepare(queries, "queries", index.channels)
+    ids = Ids.counted(len(x)) if query_ids is None else Ids(query_ids)
+    if len(ids) != len(x):
+        raise InputError(f"`query_ids` must be as many as queries ({len(x)}), got {len(ids)}.")
+    unknown = next((query for query in qrels if query not in ids), None)
+    if unknown is not None:
+        raise UnknownIdError(f"`{argument}` must judge queries that have a vector, got {unknown!r}.")
+    relevant = {query: _relevant(documents) for query, documents in qrels.items()}
     relevant = {query: documents for query, documents in relevant.items() if documents}
+    if not relevant:
+        raise InputError(f"`{argument}` must judge at least one document relevant, got none.")
     answers = [
-        dict(zip(ids.rows(list(documents), argument).tolist(), documents.values(), strict=True))
+        dict(zip(index.ids.rows(list(documents), argument).tolist(), documents.values(), strict=True))
         for documents in relevant.values()
     ]
-    return Memory.of(queries[query_ids.rows(list(relevant))], answers)
+    memory = Memory.of(torch.from_numpy(x[ids.rows(list(relevant))]), answers)
+    return _Judged([str(query) for query in relevant], memory)
+
+
+def _relevant(documents: Mapping[Id, float] | Iterable[Id]) -> dict[Id, float]:
+    if isinstance(documents, Mapping):
+        return {document: grade for document, grade in documents.items() if grade > 0}
+    return dict.fromkeys(documents, 1.0)

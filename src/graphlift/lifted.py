@@ -68,9 +68,7 @@ class LiftedIndex:
         """Queries (B, C) of the frozen space, lifted."""
         if not len(queries):
             return queries
-        return torch.cat(
-            [self.model.lift_queries(chunk, self.index.x, self.descent) for chunk in queries.split(1024)]
-        )
+        return torch.cat([self.model.lift_queries(chunk, self.index.x, self.descent) for chunk in queries.split(1024)])
 
     @torch.inference_mode()
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
@@ -116,9 +114,7 @@ class LiftedIndex:
     def _subgraphs(self, queries: Tensor, lifted: Tensor, walked: Tensor, own: Tensor | None = None) -> Subgraphs:
         walked = walked[:, : self.model.config.num_walked]
         past = self._nearest_past(queries, lifted, own)
-        return build_subgraphs(
-            self.space, queries, lifted, walked, past, self.model.config.num_recalled, own
-        )
+        return build_subgraphs(self.space, queries, lifted, walked, past, self.model.config.num_recalled, own)
 
     def _nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None) -> Tensor:
         """Numbers of the past queries nearest in both spaces together, without the query itself, (B, P)."""

@@ -38,7 +38,7 @@ class ModelConfig(BaseModel):
     hidden_channels: int = Field(default=48, ge=1)
     num_layers: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
 
 
 class LiftModel(nn.Module):

@@ -7,9 +7,7 @@ import pytest
 from graphlift.data.lines import read_lines
 from graphlift.errors import DataFormatError
 
-TEXT = (
-    "\ufeffone\r\n\n  \nfour \x0b\u2028 five\n"  # byte order mark, blank lines, separators that end no line
-)
+TEXT = "\ufeffone\r\n\n  \nfour \x0b\u2028 five\n"  # byte order mark, blank lines, separators that end no line
 
 
 def test_gzipped_reads_as_plain(tmp_path):

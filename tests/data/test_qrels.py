@@ -37,9 +37,7 @@ def test_trec_form_reads_the_same(tmp_path_factory, separator, qrels):
     assert read_qrels(path) == qrels
 
 
-@pytest.mark.parametrize(
-    "header", ["", "query-id\tcorpus-id\tscore\n", "query_id\tdoc_id\tscore\n", "q\td\tr\n"]
-)
+@pytest.mark.parametrize("header", ["", "query-id\tcorpus-id\tscore\n", "query_id\tdoc_id\tscore\n", "q\td\tr\n"])
 def test_header_is_optional_and_of_any_names(tmp_path, header):
     path = tmp_path / "test.tsv"
     path.write_text(f"{header}q1\td 1\t2\nq1\td2\t-1\n\nq2\td2\t0\nq1\td 1\t2\n")

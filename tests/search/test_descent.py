@@ -44,8 +44,7 @@ def test_an_empty_place_among_the_kept_adds_nothing(graph, level):
     first, second = graph.levels[level + 1].nodes[:2].tolist()
     descent = Descent(graph)
     few, gaps = (
-        descent.expand(torch.tensor([kept]), level)
-        for kept in ([first, second], [EMPTY, first, EMPTY, second, EMPTY])
+        descent.expand(torch.tensor([kept]), level) for kept in ([first, second], [EMPTY, first, EMPTY, second, EMPTY])
     )
     assert seen(gaps) == seen(few)
 

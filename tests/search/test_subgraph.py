@@ -31,7 +31,7 @@ def standardised(values):
 
 
 def naive(space, frozen, lifted, walk, past, num_recalled, own):
-    """The candidates of one query and the attributes of nodes, past queries and links, as dicts of plain floats."""
+    """The candidates of one query; attributes of nodes, past queries and links as dicts of plain floats."""
     answers = [set(space.memory.answers(q).tolist()) for q in range(len(space.memory))]
     near = {
         "lifted": [similarity_of(space, lifted, space.past_lifted[p]) for p in past],
@@ -180,9 +180,7 @@ def test_own_answers_never_count(make_space, metric):
     space = make_space(metric)
     frozen, lifted, walk, past, count, numbers = draw(space, own=True)
     for b, query in enumerate(numbers.tolist()):
-        answers = [
-            dict.fromkeys(space.memory.answers(q).tolist(), 1.0) for q in range(len(space.memory))
-        ]
+        answers = [dict.fromkeys(space.memory.answers(q).tolist(), 1.0) for q in range(len(space.memory))]
         seen = []
         for own_answers in ([], walk[b, :3].tolist(), walk[b, 2:].tolist(), list(range(len(space.frozen)))):
             answers[query] = dict.fromkeys(own_answers, 1.0)
@@ -190,11 +188,7 @@ def test_own_answers_never_count(make_space, metric):
             changed = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted)
             one = slice(b, b + 1)
             seen.append(
-                reachable(
-                    build_subgraphs(
-                        changed, frozen[one], lifted[one], walk[one], past[one], count, numbers[one]
-                    )
-                )
+                reachable(build_subgraphs(changed, frozen[one], lifted[one], walk[one], past[one], count, numbers[one]))
             )
         for other in seen[1:]:
             for mine, theirs in zip(other, seen[0], strict=True):
@@ -222,6 +216,18 @@ def test_no_candidate_twice(make_space, num_recalled):
         voted = {row for p in past[b] for row in space.memory.answers(int(p)).tolist()}
         assert len(set(rows)) == len(rows) == min(WALKED + num_recalled, len({*walk[b].tolist(), *voted}))
         assert set(rows[WALKED:]) <= voted
+
+
+def test_padding_changes_nothing(make_space):
+    """Masked places look like document 0, which is a real and much answered candidate here."""
+    space = make_space()
+    frozen, lifted, walk, past, _, _ = draw(space)
+    memory = Memory.of(space.memory.queries, [{0: 1.0, 3 + q: 1.0} for q in range(len(space.memory))])
+    space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted)
+    few, many = (build_subgraphs(space, frozen, lifted, walk, past, count) for count in (PAST + 1, 90))
+    assert not few.mask.all()
+    for mine, theirs in zip(reachable(many), reachable(few), strict=True):
+        assert_close(mine, theirs)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -265,9 +271,7 @@ def test_a_batch_is_its_queries_one_by_one(make_space):
     singles = []
     for b in range(BATCH):
         one = slice(b, b + 1)
-        singles.append(
-            build_subgraphs(space, frozen[one], lifted[one], walk[one], past[one], count, numbers[one])
-        )
+        singles.append(build_subgraphs(space, frozen[one], lifted[one], walk[one], past[one], count, numbers[one]))
     joined = Subgraphs.cat(singles)
     assert len(joined) == BATCH
     for mine, theirs in zip(reachable(joined), reachable(together), strict=True):

@@ -57,9 +57,7 @@ def read_collection(folder: str | Path) -> Collection:
     splits = {name: read_qrels(path) for name, path in paths.items()}
     for name, qrels in splits.items():
         _check_known(paths[name], "query", qrels, queries)
-        _check_known(
-            paths[name], "document", {document for row in qrels.values() for document in row}, corpus
-        )
+        _check_known(paths[name], "document", {document for row in qrels.values() for document in row}, corpus)
     return Collection(corpus, queries, splits["train"], splits["test"], dev=splits.get("dev"))
 
 
@@ -67,6 +65,5 @@ def _check_known(path: Path, kind: str, judged: Iterable[str], texts: Texts) -> 
     unknown = set(judged).difference(texts.ids)
     if unknown:
         raise DataFormatError(
-            f"{path}: expected each {kind} id to have its text, got {len(unknown)} without, "
-            f"such as {min(unknown)!r}."
+            f"{path}: expected each {kind} id to have its text, got {len(unknown)} without, such as {min(unknown)!r}."
         )

@@ -43,12 +43,8 @@ def load_icons(seed: int = 0, test_fraction: float = 0.25) -> Collection:
     queries = Texts(ids=[f"t{number}" for number in range(len(terms))], texts=terms)
     num_test = int(test_fraction * len(terms))
     if not 0 < num_test < len(terms):
-        raise InputError(
-            f"`test_fraction` must leave some of {len(terms)} terms on both sides, got {test_fraction}."
-        )
-    judgments = [
-        (name, dict.fromkeys(relevant[term], 1.0)) for name, term in zip(queries.ids, terms, strict=True)
-    ]
+        raise InputError(f"`test_fraction` must leave some of {len(terms)} terms on both sides, got {test_fraction}.")
+    judgments = [(name, dict.fromkeys(relevant[term], 1.0)) for name, term in zip(queries.ids, terms, strict=True)]
     random.Random(seed).shuffle(judgments)
     corpus = Texts(ids=list(icons), texts=[icon["label"] for icon in icons.values()])
     return Collection(corpus, queries, train=dict(judgments[num_test:]), test=dict(judgments[:num_test]))

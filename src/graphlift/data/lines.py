@@ -28,9 +28,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     try:
         with (
-            gzip.open(path, "rt", encoding="utf-8-sig")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8-sig")
+            gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
         ) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():

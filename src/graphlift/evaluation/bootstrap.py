@@ -40,9 +40,7 @@ def paired_interval(
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or not len(a):
-        raise InputError(
-            f"`a` and `b` must be equally long and not empty, got shapes {a.shape} and {b.shape}."
-        )
+        raise InputError(f"`a` and `b` must be equally long and not empty, got shapes {a.shape} and {b.shape}.")
     difference = b - a  # (Q,)
     if not np.isfinite(difference).all():
         raise InputError("`a` and `b` must be finite, got NaN or infinity.")

@@ -37,9 +37,7 @@ class PerQuery:
         return {metric: float(values.mean()) for metric, values in self.values.items()}
 
 
-def evaluate(
-    qrels: Mapping[str, Mapping[str, float]], run: Run, metrics: Sequence[str] = METRICS
-) -> PerQuery:
+def evaluate(qrels: Mapping[str, Mapping[str, float]], run: Run, metrics: Sequence[str] = METRICS) -> PerQuery:
     """Measure a run against judgments.
 
     Every query with a relevant document counts, and is worth 0 where the run lacks it. nDCG takes the grade

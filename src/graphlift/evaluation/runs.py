@@ -11,9 +11,7 @@ Run: TypeAlias = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> score, large is good; equal scores rank in the order they are listed in."""
 
 
-def run_from_rankings(
-    query_ids: Sequence[str], doc_ids: Sequence[Sequence[str]]
-) -> dict[str, dict[str, float]]:
+def run_from_rankings(query_ids: Sequence[str], doc_ids: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
     """Make a run from ranked documents, best first, with scores that fall by one from rank to rank.
 
     The scores that a search gives may tie, or differ by less than an evaluation tool sees; ranks do neither.

@@ -63,7 +63,7 @@ class HnswIndex:
             M: links a node on the upper levels, twice as many at the bottom.
             ef_construction: beam of the walk that finds links; larger is slower and better.
             ef_search: default beam of `search`.
-            progress: called with the number of vectors that were just added.
+            progress: called after every batch with the number of vectors that are in the index so far.
 
         Raises:
             InputError: an argument is out of its range; nothing is built.
@@ -79,19 +79,18 @@ class HnswIndex:
         prepared = metric.prepare(vectors, "vectors")
         if not len(prepared):
             raise InputError("`vectors` must hold at least one row, got none.")
-        ids = Ids.counted(len(prepared)) if ids is None else Ids(ids)
-        if len(ids) != len(prepared):
-            raise InputError(f"`ids` must be as many as vectors ({len(prepared)}), got {len(ids)}.")
+        names = Ids.counted(len(prepared)) if ids is None else Ids(ids)
+        if len(names) != len(prepared):
+            raise InputError(f"`ids` must be as many as vectors ({len(prepared)}), got {len(names)}.")
         index = faiss.IndexHNSWFlat(prepared.shape[1], M, metric.faiss_metric)
         index.hnsw.efConstruction = ef_construction
         index.hnsw.efSearch = ef_search
         step = len(prepared) if progress is None else max(256, len(prepared) // 100)
         for start in range(0, len(prepared), step):
-            batch = prepared[start : start + step]
-            index.add(batch)
+            index.add(prepared[start : start + step])
             if progress is not None:
-                progress(len(batch))
-        return cls(index, ids, metric)
+                progress(int(index.ntotal))
+        return cls(index, names, metric)
 
     @classmethod
     def from_graph(

@@ -51,13 +51,9 @@ class Metric(StrEnum):
         except ValueError as error:  # rows of different lengths
             raise InputError(f"`{argument}` must be numbers of shape (N, C): {error}") from error
         if array.ndim != 2 or array.dtype.kind not in "fiu":
-            raise InputError(
-                f"`{argument}` must be numbers of shape (N, C), got {array.dtype} of shape {array.shape}."
-            )
+            raise InputError(f"`{argument}` must be numbers of shape (N, C), got {array.dtype} of shape {array.shape}.")
         if channels is not None and array.shape[1] != channels:
-            raise InputError(
-                f"`{argument}` must have {channels} channels like the index, got {array.shape[1]}."
-            )
+            raise InputError(f"`{argument}` must have {channels} channels like the index, got {array.shape[1]}.")
         if array.shape[1] == 0:
             raise InputError(f"`{argument}` must have at least one channel, got shape {array.shape}.")
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused below

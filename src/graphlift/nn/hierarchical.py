@@ -75,9 +75,7 @@ class HierarchicalEncoder(nn.Module):
                 candidates = descent.expand(kept, level - 1)
         return state
 
-    def _refine(
-        self, state: Tensor, x: Tensor, ids: Tensor, mask: Tensor, level: int
-    ) -> tuple[Tensor, Tensor]:
+    def _refine(self, state: Tensor, x: Tensor, ids: Tensor, mask: Tensor, level: int) -> tuple[Tensor, Tensor]:
         """One level: the next state (B, C) and the nodes that were kept (B, k), -1 where there were too few."""
         vectors = F.embedding(ids, x)  # (B, n, C)
         similarity = F.cosine_similarity(state.unsqueeze(1), vectors, dim=-1)

@@ -37,11 +37,17 @@ class Standardize(nn.Module):
         return (x - self.mean) / self.deviation
 
 
+EDGE_SCALE = 5.0
+"""Standardised link attributes are stretched by this, so that their weights move faster than others do."""
+FIRST_PULL = 2.0
+"""How strongly a fresh head listens along its kind of link: the score of a link one deviation above the mean."""
+
+
 class SubgraphRanker(nn.Module):
     r"""Scores candidates by message passing among them and the past queries near.
 
     Candidates and past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets
-    every candidate listen to all of them. The score is
+    every candidate listen to all of them. Every head is born listening along one kind of link. The score is
 
     .. math::
         s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c + \mathbf{v}^{\top} \mathbf{f}_c
@@ -60,25 +66,19 @@ class SubgraphRanker(nn.Module):
         True
     """
 
-    def __init__(
-        self, hidden_channels: int = 48, num_layers: int = 2, heads: int = 4, dropout: float = 0.1
-    ) -> None:
+    def __init__(self, hidden_channels: int = 48, num_layers: int = 2, heads: int = 4, dropout: float = 0.05) -> None:
         super().__init__()
         self.dropout = dropout
         self.norm_node, self.norm_past = Standardize(len(NODE_ATTRS)), Standardize(len(PAST_ATTRS))
         self.norm_edge = Standardize(len(EDGE_ATTRS))
         self.embed_node = _embedding(len(NODE_ATTRS), hidden_channels)
         self.embed_past = _embedding(len(PAST_ATTRS), hidden_channels)
-        self.convs = nn.ModuleList(
-            RuvectorConv(hidden_channels, hidden_channels, heads, edge_dim=len(EDGE_ATTRS)) for _ in range(num_layers)
-        )
+        self.convs = nn.ModuleList(_conv(hidden_channels, heads) for _ in range(num_layers))
         self.lin_state = nn.Linear(hidden_channels, 1)
         self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
         self.scale = nn.Parameter(torch.tensor(20.0))
         for zero in (self.lin_state.weight, self.lin_state.bias, self.lin_attr.weight):
             nn.init.zeros_(zero)
-        for conv in self.convs:
-            nn.init.zeros_(conv.lin_edge.weight)
 
     def fit_norms(self, subgraphs: Subgraphs) -> None:
         """Measure the attributes of the training subgraphs, once, before training."""
@@ -102,7 +102,7 @@ class SubgraphRanker(nn.Module):
         states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
         heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + P)
         mask = heard.unsqueeze(1).expand(-1, states.shape[1], -1)
-        edge_attr = self.norm_edge(subgraphs.edge_attr.to(node_attr))
+        edge_attr = EDGE_SCALE * self.norm_edge(subgraphs.edge_attr.to(node_attr))
         return states, F.dropout(past, self.dropout, self.training), mask, edge_attr
 
     @torch.no_grad()
@@ -113,7 +113,15 @@ class SubgraphRanker(nn.Module):
         return weights.mean(dim=2)
 
 
+def _conv(channels: int, heads: int) -> RuvectorConv:
+    """A layer whose head h looks along link attribute h mod D alone, at first."""
+    attrs = len(EDGE_ATTRS)
+    conv = RuvectorConv(channels, channels, heads, edge_dim=attrs)
+    with torch.no_grad():
+        pattern = torch.eye(attrs)[torch.arange(heads) % attrs]  # (heads, D)
+        conv.get_parameter("lin_edge.weight").copy_(FIRST_PULL / EDGE_SCALE * pattern)
+    return conv
+
+
 def _embedding(in_channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(in_channels, out_channels), nn.GELU(), nn.Linear(out_channels, out_channels)
-    )
+    return nn.Sequential(nn.Linear(in_channels, out_channels), nn.GELU(), nn.Linear(out_channels, out_channels))

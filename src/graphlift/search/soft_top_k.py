@@ -60,9 +60,7 @@ def soft_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor
     return SoftTopK(logits.masked_fill(~real, lowest).softmax(dim=1) * real, indices)
 
 
-def differentiable_search(
-    queries: Tensor, candidates: Tensor, k: int, temperature: float | Tensor
-) -> SoftTopK:
+def differentiable_search(queries: Tensor, candidates: Tensor, k: int, temperature: float | Tensor) -> SoftTopK:
     """Soft top-k of candidates (n, C) for queries (B, C) by cosine, section 4.1 of the RuVector paper.
 
     Example:

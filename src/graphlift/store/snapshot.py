@@ -142,7 +142,15 @@ def read_snapshot(path: Path) -> Snapshot:
             _read_json(texts) if texts.name in manifest.files else None,
             content.embedder,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError, GraphliftError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        SafetensorError,
+        ValidationError,
+        GraphliftError,
+    ) as error:
         raise StoreCorruptError(f"the store {path} holds files that do not fit each other: {error}") from error
 
 

@@ -12,6 +12,7 @@ class LoopConfig(BaseModel):
 
     Attributes:
         epochs: passes over the examples.
+        max_steps: fewer epochs where there would be more steps than this.
         batch_size: examples a step.
         lr: highest learning rate.
         weight_decay: AdamW's.
@@ -23,6 +24,7 @@ class LoopConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(ge=1)
+    max_steps: int = Field(default=600, ge=1)
     batch_size: int = Field(ge=2)
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
@@ -52,7 +54,7 @@ class FitConfig(BaseModel):
 
     model: ModelConfig = ModelConfig()
     lift: LoopConfig = LoopConfig(epochs=20, batch_size=256, lr=6e-4)
-    ranker: LoopConfig = LoopConfig(epochs=6, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
+    ranker: LoopConfig = LoopConfig(epochs=12, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
     temperature: float = Field(default=0.08, gt=0)
     answers_per_query: int = Field(default=4, ge=1)
     random_negatives: int = Field(default=1024, ge=0)

@@ -91,7 +91,11 @@ def fit(
     run = _Run(index, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), checkpoints, progress)
     attempt = run.train(learned, held)
     before = ndcg(current, held, len(index))
-    choices = {"before": before, "lift": attempt.walk_ndcg, "lift and ranker": ndcg(attempt.lifted, held, len(index))}
+    choices = {
+        "before": before,
+        "lift": attempt.walk_ndcg,
+        "lift and ranker": ndcg(attempt.lifted, held, len(index)),
+    }
     after = choices["lift and ranker"]
     sure, interval = gain_is_sure(before, after, config.confidence)
     report = FitReport(
@@ -234,7 +238,7 @@ class _Run:
             return None
         digest = hashlib.sha256(f"{name}\n{self.config.model_dump_json()}\n{self.device}".encode())
         for tensor in (queries.queries, queries.offsets, queries.rows, queries.grades, self.index.x):
-            digest.update(tensor.contiguous().numpy())
+            digest.update(tensor.contiguous().numpy().data)
         return Checkpoint(self.checkpoints / f"{re.sub(r'[^a-z0-9]+', '-', name)}.safetensors", digest.hexdigest())
 
 

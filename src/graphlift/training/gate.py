@@ -38,7 +38,7 @@ def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:
         name: {str(row): _grade(grade) for row, grade in zip(*_judged(queries, number), strict=True)}
         for number, name in enumerate(names)
     }
-    per_query = evaluate(qrels, run_from_rankings(names, rows.astype(str)), metrics=("nDCG@10",))
+    per_query = evaluate(qrels, run_from_rankings(names, rows.astype(str).tolist()), metrics=("nDCG@10",))
     return per_query.values["nDCG@10"]
 
 

@@ -47,7 +47,10 @@ def hold_out(memory: Memory, fraction: float, seed: int) -> tuple[Memory, Memory
         if int(held.sum()) >= budget * COLD_SHARE:
             break
         answers = memory.answers(query)
-        first, last = torch.searchsorted(sorted_rows, answers), torch.searchsorted(sorted_rows, answers, right=True)
+        first, last = (
+            torch.searchsorted(sorted_rows, answers),
+            torch.searchsorted(sorted_rows, answers, right=True),
+        )
         if int((last - first).sum()) > largest:
             continue
         group = torch.cat([asked[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)])

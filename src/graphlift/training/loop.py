@@ -69,7 +69,7 @@ def train(
     if checkpoint is not None and (saved := checkpoint.load(module, optimizer)):
         history, best = saved
     steps = math.ceil(len(objective) / config.batch_size)
-    epochs = config.epochs
+    epochs = max(1, min(config.epochs, config.max_steps // max(steps, 1)))
     for epoch in range(len(history.losses), epochs):
         if evaluate is not None and epoch - history.best_epoch > config.patience:
             break

@@ -28,10 +28,11 @@ class FitReport(BaseModel):
         published: whether the new model serves now.
         reason: one sentence on that.
         seed: of the fit.
-        train_queries, dev_queries, cold_dev_queries: how many were trained on and held out, and how many of the
-            latter have no relevant document in common with training.
+        train_queries, dev_queries: how many were trained on, and how many were held out.
+        cold_dev_queries: how many of the held-out ones share no relevant document with training.
         dev_given: whether the held-out queries were given or taken from the training queries.
-        dev_ndcg: nDCG@10 of the held-out queries for each choice: what served before, the lift alone, the whole model.
+        dev_ndcg: nDCG@10 of the held-out queries for each choice: what served before, the lift alone, the
+            whole model.
         chosen: the best of them.
         interval: 95 % paired bootstrap interval of the gain in nDCG@10 over what served before.
         stages: in the order of their training.
@@ -65,7 +66,8 @@ class FitReport(BaseModel):
         scores = ", ".join(f"{name} {score:.3f}" for name, score in self.dev_ndcg.items())
         lines = [
             ("Published: " if self.published else "Not published: ") + self.reason,
-            f"{self.train_queries} queries trained on; {self.dev_queries} {origin}, {self.cold_dev_queries} of them cold.",
+            f"{self.train_queries} queries trained on; {self.dev_queries} {origin}, "
+            f"{self.cold_dev_queries} of them cold.",
             f"nDCG@10 of held-out queries: {scores}.",
         ]
         if self.recall is not None:

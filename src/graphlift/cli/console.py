@@ -1,0 +1,87 @@
+"""What the command line prints with: results to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from graphlift.evaluation.comparison import Comparison, Slice
+from graphlift.training.progress import Progress as FitProgress
+
+out = Console()
+err = Console(stderr=True)
+
+METRIC_NAMES = {"nDCG@10": "nDCG@10", "R@10": "Recall@10", "RR@10": "MRR@10"}
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+@contextmanager
+def counting(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; call what it gives with the number that is done so far."""
+    with _bars() as bars:
+        task = bars.add_task(description, total=total, note="")
+        yield lambda done: bars.update(task, completed=done)
+
+
+@contextmanager
+def fitting() -> Iterator[Callable[[FitProgress], None]]:
+    """A progress bar on stderr for every stage of a fit."""
+    with _bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(step: FitProgress) -> None:
+            if step.stage not in tasks:
+                tasks[step.stage] = bars.add_task(f"train {step.stage}", total=step.total, note="")
+            loss = "" if step.loss is None else f"loss {step.loss:.3f}"
+            bars.update(tasks[step.stage], completed=step.done, note=loss)
+
+        yield tell
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", justify="left"),
+        console=err,
+    )
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Frozen against lifted as a table: all queries, warm and cold ones."""
+    table = Table(title="Frozen index and lifted index on the same queries", title_justify="left")
+    for heading in ("queries", "", *METRIC_NAMES.values(), "better / worse / same", "gain in nDCG@10 (95 %)"):
+        table.add_column(heading, justify="left" if heading in ("queries", "") else "right", no_wrap=True)
+    slices = {"all": comparison.all, "warm": comparison.warm, "cold": comparison.cold}
+    for name, part in slices.items():
+        if part is not None:
+            _add_slice(table, f"{name} ({part.queries})", part)
+    out.print(table)
+    out.print("[dim]warm: a relevant document was an answer in training; cold: none was.[/dim]")
+
+
+def _add_slice(table: Table, name: str, part: Slice) -> None:
+    low, high = part.interval
+    gain = part.lifted["nDCG@10"] - part.frozen["nDCG@10"]
+    color = "green" if low > 0 else "red" if high < 0 else "yellow"
+    table.add_row(name, "frozen", *(f"{part.frozen[metric]:.3f}" for metric in METRIC_NAMES))
+    table.add_row(
+        "",
+        "[bold]lifted[/bold]",
+        *(f"[bold]{part.lifted[metric]:.3f}[/bold]" for metric in METRIC_NAMES),
+        f"{part.better} / {part.worse} / {part.same}",
+        f"[{color}]{gain:+.3f}  ({low:+.3f} to {high:+.3f})[/{color}]",
+        end_section=True,
+    )

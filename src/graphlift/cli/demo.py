@@ -1,0 +1,65 @@
+"""``graphlift demo``: the whole path on real input, in a minute or two."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphlift.cli.console import counting, fitting, out, print_comparison
+from graphlift.cli.examples import examples_of, print_examples
+from graphlift.cli.vectors import vectors_of
+from graphlift.data import load_icons
+from graphlift.errors import InputError
+from graphlift.index.hnsw import HnswIndex
+from graphlift.lift import Lift
+from graphlift.report import write_report
+from graphlift.store.folder import is_store
+from graphlift.training.config import FitConfig
+
+EMBEDDER = "wordllama"
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the store and the report go.")] = Path("graphlift-demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the split of the terms and every random choice.")] = 0,
+) -> None:
+    """Index the Font Awesome icons, learn from search terms people wrote for them, and test on other terms.
+
+    Three quarters of the terms are for training; what is shown was measured on the rest.
+    """
+    store, report_file = folder / "store", folder / "report.html"
+    if folder.exists() and not is_store(store) and any(folder.iterdir()):
+        raise InputError(f"`{folder}` exists and is not a demo; name a new folder.")
+    started = time.perf_counter()
+    icons = load_icons(seed)
+    out.print(
+        f"{len(icons.corpus)} icons, {len(icons.train)} training terms, {len(icons.test)} other terms to test on.",
+        highlight=False,
+    )
+    x = vectors_of(icons.corpus.texts, None, EMBEDDER)
+    queries = vectors_of(icons.queries.texts, None, EMBEDDER)
+    with counting("build the index", len(x)) as progress:
+        index = HnswIndex.build(x, icons.corpus.ids, progress=progress)
+    lift = Lift(index, texts=icons.corpus.texts, embedder=EMBEDDER)
+    with fitting() as tell:
+        fit = lift.fit(queries, icons.train, query_ids=icons.queries.ids, config=FitConfig(seed=seed), progress=tell)
+    lift.save(store)
+    comparison = lift.evaluate(queries, icons.test, query_ids=icons.queries.ids)
+    best, worst = examples_of(lift, comparison, icons.queries, queries, icons.test)
+    write_report(report_file, lift=lift, comparison=comparison, title="Font Awesome icons", best=best, worst=worst)
+    out.print(fit.summary(), highlight=False)
+    out.print()
+    print_comparison(comparison)
+    print_examples("Terms that gained most", best[:3])
+    if worst:
+        print_examples("Terms that lost most", worst[:1])
+    out.print(
+        f"\n{time.perf_counter() - started:.0f} seconds. Now try:\n"
+        f'    graphlift search {store} "coffee"\n'
+        f"    graphlift info {store}\n"
+        f"and open {report_file} in a browser.",
+        highlight=False,
+    )

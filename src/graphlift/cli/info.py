@@ -1,0 +1,40 @@
+"""``graphlift info``: what a store holds."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from graphlift.cli.console import out, print_json
+from graphlift.cli.options import AsJson, Store
+from graphlift.lift import load
+
+
+def info(store: Store, as_json: AsJson = False) -> None:
+    """Show what a store holds: index, graph, memory, and what the last fit did."""
+    lift = load(store)
+    index, graph = lift.index, lift.index.graph
+    facts = {
+        "documents": len(index),
+        "channels": index.channels,
+        "metric": index.metric.value,
+        "M": index.M,
+        "ef_construction": index.ef_construction,
+        "ef_search": index.ef_search,
+        "nodes a level": [len(level.nodes) for level in graph.levels],
+        "mean degree": round(float(graph.levels[0].degrees.mean()), 2),
+        "nodes no link leads to": int((graph.in_degrees == 0).sum()),
+        "embedder": lift.embedder,
+        "lifted": lift.lifted is not None,
+        "past queries": 0 if lift.lifted is None else len(lift.lifted.memory),
+        "warm documents": 0 if lift.lifted is None else len(lift.lifted.memory.warm_rows),
+        "parameters": 0 if lift.lifted is None else sum(p.numel() for p in lift.lifted.model.parameters()),
+    }
+    if as_json:
+        print_json(facts | {"fit": None if lift.report is None else lift.report.model_dump(mode="json")})
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in facts.items():
+        table.add_row(name, "yes" if value is True else "no" if value is False else str(value))
+    out.print(table)
+    if lift.report is not None:
+        out.print(f"\n{lift.report.summary()}", highlight=False)

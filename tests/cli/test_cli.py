@@ -1,0 +1,156 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from world import make_world
+
+
+def graphlift(*arguments, expect=0):
+    """Run the command in a process of its own; its stdout, or stderr where it should fail."""
+    done = subprocess.run(
+        [sys.executable, "-m", "graphlift", *map(str, arguments)], capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == expect, done.stderr + done.stdout
+    return done.stdout if expect == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A world as files in BEIR layout."""
+    folder, world = tmp_path_factory.mktemp("files"), make_world()
+
+    def write_texts(name, ids):
+        lines = [json.dumps({"_id": i, "text": f"text of {i}"}) for i in ids]
+        (folder / name).write_text("\n".join(lines) + "\n")
+
+    write_texts("corpus.jsonl", world.document_ids)
+    write_texts("queries.jsonl", world.query_ids)
+    np.save(folder / "corpus_emb.npy", world.documents.astype(np.float16))
+    np.save(folder / "queries_emb.npy", world.queries)
+    for split, qrels in (("train", world.train), ("test", world.test)):
+        rows = [f"{q}\t{d}\t{int(g)}" for q, documents in qrels.items() for d, g in documents.items()]
+        (folder / f"qrels_{split}.tsv").write_text("query_id\tdoc_id\tscore\n" + "\n".join(rows) + "\n")
+    trec = [line.split("\t") for line in (folder / "qrels_test.tsv").read_text().splitlines()[1:]]
+    (folder / "qrels_test.trec").write_text("".join(f"{q} 0 {d} {g}\n" for q, d, g in trec))
+    return folder
+
+
+def judged(files, qrels):
+    queries, vectors = files / "queries.jsonl", files / "queries_emb.npy"
+    return ["--queries", queries, "--vectors", vectors, "--qrels", files / qrels]
+
+
+@pytest.fixture(scope="module")
+def store(files):
+    path = files / "store"
+    graphlift("build", path, "--corpus", files / "corpus.jsonl", "--vectors", files / "corpus_emb.npy")
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(files, store):
+    before = json.loads(graphlift("eval", store, *judged(files, "qrels_test.tsv"), "--json"))
+    printed = graphlift("fit", store, *judged(files, "qrels_train.tsv"), "--seed", 1)
+    assert "Published" in printed
+    return store, before
+
+
+@pytest.mark.slow
+def test_build_fit_eval(files, fitted):
+    store, before = fitted
+    assert before["frozen"] == before["lifted"]
+    assert before["frozen"]["warm"] is None
+    after = json.loads(graphlift("eval", store, *judged(files, "qrels_test.tsv"), "--json"))
+    assert after["frozen"]["all"] == before["frozen"]["all"]
+    assert after["lifted"]["all"]["nDCG@10"] > after["frozen"]["all"]["nDCG@10"]
+    for side in ("frozen", "lifted"):
+        assert set(after[side]) == {"all", "warm", "cold"}
+        assert set(after[side]["all"]) == {"nDCG@10", "R@10", "RR@10", "queries"}
+    assert after["lifted"]["warm"]["queries"] + after["lifted"]["cold"]["queries"] == 45
+    assert not (store / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_eval_reads_trec_and_writes_a_report(files, fitted, tmp_path):
+    store, _ = fitted
+    report = tmp_path / "report.html"
+    table = graphlift("eval", store, *judged(files, "qrels_test.trec"), "--report", report)
+    assert all(word in table for word in ("nDCG@10", "Recall@10", "MRR@10", "warm", "cold"))
+    assert "<svg" in report.read_text()
+
+
+@pytest.mark.slow
+def test_info(fitted):
+    store, _ = fitted
+    facts = json.loads(graphlift("info", store, "--json"))
+    assert (facts["documents"], facts["lifted"], facts["fit"]["seed"]) == (240, True, 1)
+    assert "Published" in graphlift("info", store)
+
+
+@pytest.mark.slow
+def test_search_by_text(files, tmp_path):
+    store = tmp_path / "store"
+    graphlift("build", store, "--corpus", files / "corpus.jsonl")
+    found = json.loads(graphlift("search", store, "text of d7", "-k", 3, "--json"))
+    assert found["hits"][0]["id"] == "d7"
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    assert "d7" in graphlift("search", store, "text of d7", "-k", 3)
+
+
+def test_vectors_alone_make_a_store(files, tmp_path):
+    graphlift("build", tmp_path / "store", "--vectors", files / "corpus_emb.npy", "--metric", "l2", "--m", 5)
+    facts = json.loads(graphlift("info", tmp_path / "store", "--json"))
+    assert (facts["metric"], facts["M"], facts["embedder"]) == ("l2", 5, None)
+
+
+WRONG = [
+    "nothing to index",
+    "store is there",
+    "wrong vectors",
+    "no such file",
+    "not a store",
+    "no embedder",
+    "unknown document",
+]
+
+
+def wrong(files, store):
+    """Calls that must fail, and what they must say."""
+    corpus, vectors, queries = (files / n for n in ("corpus.jsonl", "corpus_emb.npy", "queries_emb.npy"))
+    return {
+        "nothing to index": (["build", files / "new"], "--corpus"),
+        "store is there": (["build", store, "--corpus", corpus, "--vectors", vectors], "--overwrite"),
+        "wrong vectors": (["build", files / "new", "--corpus", corpus, "--vectors", queries], "queries_emb.npy"),
+        "no such file": (["build", files / "new", "--corpus", files / "nothing.jsonl"], "nothing.jsonl"),
+        "not a store": (["info", files], "not a graphlift store"),
+        "no embedder": (["search", store, "coffee"], "--embedder"),
+        "unknown document": (
+            ["eval", store, *judged(files, "qrels_unknown.tsv")],
+            "nothing-like-it",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_errors_are_one_sentence(files, store, name):
+    (files / "qrels_unknown.tsv").write_text("q0\tnothing-like-it\t1\n")
+    arguments, words = wrong(files, store)[name]
+    message = graphlift(*arguments, expect=1)
+    assert message.startswith("graphlift: error: ")
+    assert words in message
+    assert "Traceback" not in message
+    assert len(message.strip().splitlines()) == 1
+
+
+def test_wrong_usage_and_help():
+    assert "--corpus" in graphlift("build", "-h")
+    assert re.search(r"demo.*build.*fit.*eval.*search.*info", graphlift("-h"), re.DOTALL)
+    assert "No such" in graphlift("frobnicate", expect=2)
+    assert graphlift("--version").startswith("graphlift ")
