@@ -24,7 +24,7 @@ def compare_with_ruvector(conv: RuvectorConv, x: torch.Tensor, neighbors: gl.Nei
     largest = 0.0
     for node in range(CHECKED):
         listed = neighbors.ids[node][neighbors.mask[node]].long()
-        row = original.forward(x[node].numpy(), list(x[listed].numpy()), np.ones(len(listed), dtype=np.float32))
+        row = original.forward(x[node].numpy(), x[listed].numpy(), np.ones(len(listed), dtype=np.float32))
         largest = max(largest, float((torch.tensor(row) - out[node]).abs().max()))
     print(f"ruvector: largest difference on {CHECKED} nodes {largest:.1e}")
     again = RuvectorConv.from_ruvector(original.to_json()).eval()

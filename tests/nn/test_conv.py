@@ -118,7 +118,7 @@ def test_forward_dense_of_nothing(graphs, targets, sources):
     x = tuple(torch.randn(graphs, n, IN, dtype=torch.float64) for n in (sources, targets))
     mask = torch.ones(graphs, targets, sources, dtype=torch.bool)
     assert conv.forward_dense(x, mask).shape == (graphs, targets, OUT)
-    assert conv.attention_dense(x, mask).shape == (graphs, targets, HEADS, sources)
+    assert conv.attention_dense(x, mask).shape == (graphs, HEADS, targets, sources)
     if not sources:
         assert_close(conv.forward_dense(x, mask), conv.norm(conv.lin_msg(x[1])))
 
@@ -128,8 +128,9 @@ def test_attention_is_a_share_of_the_neighbors(two_sided):
     conv = drawn(edge_dim=ATTRS)
     mask, attr = dense(table, attr)
     alpha = conv.attention_dense((sources[None], targets[None]), mask[None], attr[None])[0]
-    assert_close(alpha.sum(dim=-1), torch.ones(NODES, HEADS, dtype=torch.float64))
-    assert not alpha[mask.any(dim=1)].masked_select(~mask[mask.any(dim=1)].unsqueeze(1)).any()
+    assert_close(alpha.sum(dim=-1), torch.ones(HEADS, NODES, dtype=torch.float64))
+    linked = mask.any(dim=1)
+    assert not alpha[:, linked].masked_select(~mask[linked]).any()
 
 
 def test_edge_attributes_steer_each_head(two_sided):
@@ -138,7 +139,7 @@ def test_edge_attributes_steer_each_head(two_sided):
     x = torch.randn(1, 1, IN, dtype=torch.float64).expand(1, SLOTS, IN)
     attr = torch.randn(1, 1, SLOTS, ATTRS, dtype=torch.float64)
     alpha = conv.attention_dense((x, x[:, :1]), torch.ones(1, 1, SLOTS, dtype=torch.bool), attr)
-    assert_close(alpha[0, 0], (attr[0, 0] @ conv.lin_edge.weight.T).softmax(dim=0).T)
+    assert_close(alpha[0, :, 0], (attr[0, 0] @ conv.lin_edge.weight.T).softmax(dim=0).T)
 
 
 def test_the_gradient_of_edges_reaches_them(two_sided):

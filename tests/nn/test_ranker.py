@@ -50,7 +50,7 @@ def test_fresh_ranker_keeps_the_order_of_the_walk(subgraphs):
 
 def permuted(subgraphs, order):
     """The same subgraphs with their candidates in another order."""
-    links = subgraphs.edge_attr[:, order]
+    links = subgraphs.edge_attr[:, :, order]
     count = subgraphs.rows.shape[1]
     return replace(
         subgraphs,
@@ -58,7 +58,7 @@ def permuted(subgraphs, order):
         mask=subgraphs.mask[:, order],
         similarity=subgraphs.similarity[:, order],
         node_attr=subgraphs.node_attr[:, order],
-        edge_attr=torch.cat([links[:, :, :count][:, :, order], links[:, :, count:]], dim=2),
+        edge_attr=torch.cat([links[..., :count][..., order], links[..., count:]], dim=3),
     )
 
 
@@ -72,7 +72,7 @@ def test_masked_candidates_do_not_influence_the_others(subgraphs):
     count = real.shape[1]
     node_attr = torch.where(real.unsqueeze(2), subgraphs.node_attr, 99.0)
     both = torch.cat([real, real.new_ones(subgraphs.past.shape)], dim=1)
-    edge_attr = torch.where((real.unsqueeze(2) & both.unsqueeze(1)).unsqueeze(3), subgraphs.edge_attr, 99.0)
+    edge_attr = torch.where((real.unsqueeze(2) & both.unsqueeze(1)).unsqueeze(1), subgraphs.edge_attr, 99.0)
     other = replace(subgraphs, node_attr=node_attr, edge_attr=edge_attr)
     assert_close(ranker(other)[real], ranker(subgraphs)[real])
     kept = torch.arange(count)[real[0]]
@@ -84,7 +84,7 @@ def test_masked_candidates_do_not_influence_the_others(subgraphs):
         mask=cut.mask[:, kept],
         similarity=cut.similarity[:, kept],
         node_attr=cut.node_attr[:, kept],
-        edge_attr=cut.edge_attr[:, kept][:, :, links],
+        edge_attr=cut.edge_attr[:, :, kept][..., links],
     )
     assert_close(ranker(cut)[0], ranker(subgraphs)[0, kept], rtol=1e-4, atol=1e-4)
 

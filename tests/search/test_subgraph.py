@@ -160,7 +160,7 @@ def test_equal_to_the_slow_implementation(make_space, metric, own):
             assert_close(found.node_attr[b, :n], node_attr, rtol=1e-4, atol=1e-4)
             assert_close(found.past_attr[b], past_attr, rtol=1e-4, atol=1e-4)
             real = torch.cat([found.mask[b], torch.ones(PAST, dtype=torch.bool)])
-            assert_close(found.edge_attr[b, :n][:, real].float(), edge_attr, rtol=3e-3, atol=3e-3)
+            assert_close(found.edge_attr[b].movedim(0, -1)[:n][:, real].float(), edge_attr, rtol=3e-3, atol=3e-3)
             assert_close(found.similarity[b, :n], node_attr[:, 0], rtol=1e-4, atol=1e-4)
             assert tuple(nodes[0]) == NODE_ATTRS
             assert (tuple(pasts[0]), tuple(links[0][0])) == (PAST_ATTRS, EDGE_ATTRS)
@@ -172,7 +172,7 @@ def reachable(subgraphs):
     """What a network may see: attributes of real candidates and the links from real nodes to them."""
     seen = [subgraphs.rows[subgraphs.mask], subgraphs.node_attr[subgraphs.mask], subgraphs.past_attr]
     real = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(subgraphs.past.shape)], dim=1)
-    return [*seen, subgraphs.edge_attr[subgraphs.mask.unsqueeze(2) & real.unsqueeze(1)].float()]
+    return [*seen, subgraphs.edge_attr.movedim(1, -1)[subgraphs.mask.unsqueeze(2) & real.unsqueeze(1)].float()]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -239,7 +239,7 @@ def test_memory_of_nothing(make_space, metric):
     assert not found.mask[:, WALKED:].any()
     assert found.node_attr.isfinite().all()
     assert found.past_attr.shape == (BATCH, 0, len(PAST_ATTRS))
-    assert found.edge_attr.shape == (BATCH, WALKED + RECALLED, WALKED + RECALLED, len(EDGE_ATTRS))
+    assert found.edge_attr.shape == (BATCH, len(EDGE_ATTRS), WALKED + RECALLED, WALKED + RECALLED)
     for name in ("warm", "votes of past queries, lifted", "familiarity of the query"):
         assert not found.node_attr[..., NODE_ATTRS.index(name)].any()
     assert_close(
@@ -255,7 +255,7 @@ def test_memory_without_answers(make_space):
     found = build_subgraphs(silent, *draw(space))
     assert not found.mask[:, WALKED:].any()
     assert found.node_attr.isfinite().all()
-    assert not found.edge_attr[..., EDGE_ATTRS.index("shared answers")].any()
+    assert not found.edge_attr[:, EDGE_ATTRS.index("shared answers")].any()
 
 
 def test_attributes_are_finite_under_masked_candidates_too(make_space):

@@ -119,11 +119,12 @@ class RuvectorConv(nn.Module):
         size = len(neighbors) if torch.is_grad_enabled() else self.chunk_size
         rows = []
         for chunk in neighbors.chunks(max(size, 1)):
-            mask = neighbors.mask[chunk]
+            mask = neighbors.mask[chunk]  # (n, d)
             gathered = F.embedding(neighbors.ids[chunk].clamp(min=0), messages)  # (n, d, C)
-            weight = mask.to(messages) if edge_weight is None else edge_weight[chunk]
-            attr = None if edge_attr is None else edge_attr[chunk, None]
-            rows.append(self._update(states[chunk, None], gathered, mask[:, None], weight[:, None], attr)[:, 0])
+            share = _shares(mask, mask.to(messages) if edge_weight is None else edge_weight[chunk])
+            bias = self._edge_bias(None if edge_attr is None else edge_attr[chunk])
+            attended, mean = self._absorbed_attention(states[chunk], gathered, mask, share, bias)
+            rows.append(self._update(states[chunk], attended, mean, mask.any(dim=-1, keepdim=True)))
         return torch.cat(rows) if rows else states.new_empty(0, self.out_channels)
 
     def forward_dense(
@@ -135,61 +136,76 @@ class RuvectorConv(nn.Module):
     ) -> Tensor:
         """Update the nodes of G small graphs whose links are given as matrices.
 
-        The same layer as `forward`; nothing is gathered, which pays where most nodes are linked.
+        The same layer as `forward`. Nothing is gathered, and keys and values are computed once a source, which pays
+        where most nodes are linked.
 
         Shapes:
-            - **input:** x (G, T, C_in), or a pair (sources (G, S, C_in), targets (G, T, C_in)); mask (G, T, S),
-              True at [g, i, j] where target i listens to source j; edge_weight (G, T, S);
-              edge_attr (G, T, S, D)
+            - **input:** x (G, T, C_in), or a pair (sources (G, S, C_in), targets (G, T, C_in)); mask (G, T, S) or
+              what broadcasts to it, True at [g, i, j] where target i listens to source j; edge_weight like mask;
+              edge_attr (G, T, S, D), fastest where its memory runs channels first
             - **output:** (G, T, C)
         """
-        sources, targets = x if isinstance(x, tuple) else (x, x)
-        messages = self.lin_msg(sources)
-        states = self.lin_msg(targets) if isinstance(x, tuple) else messages
-        weight = mask.to(messages) if edge_weight is None else edge_weight
-        return self._update(states, messages, mask, weight, edge_attr)
+        states, messages = self._dense_messages(x)
+        alpha = self._dense_attention(states, messages, mask, edge_attr)  # (G, H, T, S)
+        values = self._split_heads(self.lin_value(messages))
+        attended = (alpha @ values).transpose(1, 2).flatten(2)  # (G, T, C)
+        mean = _shares(mask, mask.to(messages) if edge_weight is None else edge_weight) @ messages
+        return self._update(states, attended, mean, mask.any(dim=-1, keepdim=True))
 
     def attention_dense(
         self, x: Tensor | tuple[Tensor, Tensor], mask: Tensor, edge_attr: Tensor | None = None
     ) -> Tensor:
-        """The attention weights that `forward_dense` uses, (G, T, heads, S)."""
-        sources, targets = x if isinstance(x, tuple) else (x, x)
-        return self._attention(self.lin_msg(targets), self.lin_msg(sources), mask, edge_attr)
+        """The attention weights that `forward_dense` uses, (G, heads, T, S)."""
+        return self._dense_attention(*self._dense_messages(x), mask, edge_attr)
 
-    def _update(
-        self, states: Tensor, messages: Tensor, mask: Tensor, weight: Tensor, edge_attr: Tensor | None
-    ) -> Tensor:
-        """Next states of T targets that listen to S sources, in each of G groups.
+    def _dense_messages(self, x: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """States of the targets (G, T, C) and messages of the sources (G, S, C)."""
+        if isinstance(x, tuple):
+            return self.lin_msg(x[1]), self.lin_msg(x[0])
+        messages = self.lin_msg(x)
+        return messages, messages
 
-        Shapes: states (G, T, C), messages (G, S, C), mask and weight (G, T, S), edge_attr (G, T, S, D) -> (G, T, C).
+    def _dense_attention(self, states: Tensor, messages: Tensor, mask: Tensor, edge_attr: Tensor | None) -> Tensor:
+        queries, keys = self._split_heads(self.lin_query(states)), self._split_heads(self.lin_key(messages))
+        scores = queries @ keys.mT / math.sqrt(queries.shape[-1])  # (G, H, T, S)
+        bias = self._edge_bias(edge_attr)
+        return _masked_softmax(scores if bias is None else scores + bias, mask.unsqueeze(1))
+
+    def _absorbed_attention(
+        self, states: Tensor, gathered: Tensor, mask: Tensor, share: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What n targets hear from d messages each: by attention and as weighted mean, both (n, C).
+
+        Shapes: states (n, C), gathered (n, d, C), mask and share (n, d), bias (n, H, d).
         """
-        groups, targets, channels = states.shape
-        alpha = self._attention(states, messages, mask, edge_attr)  # (G, T, H, S)
-        weight = weight.masked_fill(~mask, 0)
-        weightless = weight.sum(dim=-1, keepdim=True) <= 0  # the original then takes the plain mean
-        weight = torch.where(weightless, mask.to(weight), weight)
-        total = weight.sum(dim=-1, keepdim=True)
-        share = weight / total.masked_fill(total == 0, 1)  # (G, T, S), 0 throughout without neighbors
-        mix = torch.cat([alpha, share.unsqueeze(2)], dim=2).flatten(1, 2) @ messages
-        mix = mix.view(groups, targets, self.heads + 1, channels)  # H attended means, then the weighted mean
+        channels = states.shape[1]
+        query = self.lin_query(states).view(-1, self.heads, channels // self.heads)
+        key_weight = self.lin_key.weight.view(self.heads, -1, channels)
+        absorbed = torch.einsum("nhd,hdc->nhc", query, key_weight) / math.sqrt(query.shape[-1])
+        scores = absorbed @ gathered.mT  # (n, H, d)
+        alpha = _masked_softmax(scores if bias is None else scores + bias, mask.unsqueeze(1))
+        mix = torch.cat([alpha, share.unsqueeze(1)], dim=1) @ gathered  # H attended means, then the weighted one
         value_weight = self.lin_value.weight.view(self.heads, -1, channels)
-        attended = torch.einsum("gthc,hdc->gthd", mix[:, :, :-1], value_weight).flatten(2) + self.lin_value.bias
-        aggregate = self.lin_agg(self.lin_out(attended) + mix[:, :, -1])
-        updated = self.gru(aggregate, states)
+        attended = torch.einsum("nhc,hdc->nhd", mix[:, :-1], value_weight).flatten(1) + self.lin_value.bias
+        return attended, mix[:, -1]
+
+    def _update(self, states: Tensor, attended: Tensor, mean: Tensor, linked: Tensor) -> Tensor:
+        """Next states from what was heard, all (..., C); a node without neighbors keeps its own, normalised."""
+        updated = self.gru(self.lin_agg(self.lin_out(attended) + mean), states)
         # The paper's dropout scales by (1 - p) at inference, not by 1 / (1 - p) in training.
         updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
-        return cast(Tensor, self.norm(torch.where(mask.any(dim=-1, keepdim=True), updated, states)))
+        return cast(Tensor, self.norm(torch.where(linked, updated, states)))
 
-    def _attention(self, states: Tensor, messages: Tensor, mask: Tensor, edge_attr: Tensor | None) -> Tensor:
-        """Attention weights (G, T, H, S), zero where mask is False; uniform in a row without neighbors."""
-        groups, targets, channels = states.shape
-        query = self.lin_query(states).view(groups, targets, self.heads, channels // self.heads)
-        key_weight = self.lin_key.weight.view(self.heads, -1, channels)
-        absorbed = torch.einsum("gthd,hdc->gthc", query, key_weight) / math.sqrt(query.shape[-1])
-        scores = (absorbed.flatten(1, 2) @ messages.mT).view(groups, targets, self.heads, messages.shape[1])
-        if edge_attr is not None and self.lin_edge is not None:
-            scores = scores + self.lin_edge(edge_attr).mT
-        return scores.masked_fill(~mask.unsqueeze(2), torch.finfo(scores.dtype).min).softmax(dim=-1)
+    def _edge_bias(self, edge_attr: Tensor | None) -> Tensor | None:
+        """Bias of attention scores, heads before links: (n, d, D) -> (n, H, d), (G, T, S, D) -> (G, H, T, S)."""
+        if edge_attr is None or self.lin_edge is None:
+            return None
+        planes = edge_attr.movedim(-1, 1)
+        return (self.lin_edge.weight @ planes.flatten(2)).unflatten(2, planes.shape[2:])
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        """(G, S, C) -> (G, H, S, C / H)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _check(
         self,
@@ -243,3 +259,16 @@ class RuvectorConv(nn.Module):
             raise InputError("`edge_dim` must be None to write a RuVector layer, which has no edge attributes.")
         sizes = ruvector.Sizes(self.in_channels, self.out_channels, self.heads, self.dropout, self.norm.eps)
         return ruvector.dump(sizes, self.state_dict())
+
+
+def _shares(mask: Tensor, weight: Tensor) -> Tensor:
+    """Edge weights as shares of 1, (..., d); equal shares where all weights are zero, as in the original."""
+    weight = weight.masked_fill(~mask, 0)
+    weight = torch.where(weight.sum(dim=-1, keepdim=True) > 0, weight, mask.to(weight))
+    total = weight.sum(dim=-1, keepdim=True)
+    return weight / total.masked_fill(total == 0, 1)
+
+
+def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over what the mask leaves; uniform, not NaN, where it leaves nothing."""
+    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)

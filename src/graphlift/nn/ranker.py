@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,13 +86,13 @@ class SubgraphRanker(nn.Module):
         """Measure the attributes of the training subgraphs, once, before training."""
         self.norm_node.fit(subgraphs.node_attr[subgraphs.mask])
         self.norm_past.fit(subgraphs.past_attr)
-        self.norm_edge.fit(subgraphs.edge_attr[:512])  # a sample: links are many and alike
+        self.norm_edge.fit(subgraphs.edge_attr[:512].movedim(1, -1))  # a sample: links are many and alike
 
     def forward(self, subgraphs: Subgraphs) -> Tensor:
         """Scores of the candidates (B, n); those of masked ones mean nothing."""
         node_attr = self.norm_node(subgraphs.node_attr)
         states, past, mask, edge_attr = self._nodes(subgraphs, node_attr)
-        for conv in self.convs:
+        for conv in self._layers:
             states = conv.forward_dense((torch.cat([states, past], dim=1), states), mask, edge_attr=edge_attr)
             states = F.dropout(states, self.dropout, self.training)
         learned = self.lin_state(states) + self.lin_attr(node_attr)
@@ -101,16 +103,22 @@ class SubgraphRanker(nn.Module):
         past = self.embed_past(self.norm_past(subgraphs.past_attr))
         states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
         heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + P)
-        mask = heard.unsqueeze(1).expand(-1, states.shape[1], -1)
-        edge_attr = EDGE_SCALE * self.norm_edge(subgraphs.edge_attr.to(node_attr))
-        return states, F.dropout(past, self.dropout, self.training), mask, edge_attr
+        # A mean taken off all links alike would cancel in the softmax, so they are scaled only.
+        stretch = EDGE_SCALE / self.norm_edge.deviation
+        edge_attr = subgraphs.edge_attr.to(node_attr) * stretch.view(-1, 1, 1)
+        past = F.dropout(past, self.dropout, self.training)
+        return states, past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
 
     @torch.no_grad()
     def attention(self, subgraphs: Subgraphs) -> Tensor:
-        """How much each candidate listens to each candidate and past query in the first layer, mean of heads, (B, n, n + P)."""
+        """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + P)."""
         states, past, mask, edge_attr = self._nodes(subgraphs, self.norm_node(subgraphs.node_attr))
-        weights: Tensor = self.convs[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
-        return weights.mean(dim=2)
+        weights = self._layers[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
+        return weights.mean(dim=1)
+
+    @property
+    def _layers(self) -> list[RuvectorConv]:
+        return cast("list[RuvectorConv]", list(self.convs))
 
 
 def _conv(channels: int, heads: int) -> RuvectorConv:

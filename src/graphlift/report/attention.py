@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -93,7 +94,9 @@ def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike], past_texts: Seq
     if past_texts is not None and len(past_texts) != memory_size:
         raise InputError(f"`past_texts` must be one a past query in memory ({memory_size}), got {len(past_texts)}.")
     vectors = [
-        torch.from_numpy(lift.index.metric.prepare([vector], f"attention[{text!r}]", lift.index.channels))
+        torch.from_numpy(
+            lift.index.metric.prepare(np.asarray(vector)[None], f"attention[{text!r}]", lift.index.channels)
+        )
         for text, vector in queries.items()
     ]
     if lifted is None:

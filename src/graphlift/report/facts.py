@@ -26,9 +26,9 @@ def facts(lift: Lift) -> dict[str, dict[str, str]]:
             "memory": counted(len(memory), "past query", "past queries"),
             "answers in memory": f"{len(memory.rows):,}",
             "query encoder": model.config.query_encoder,
-            "candidates a query": f"{model.config.num_walked} walked, {model.config.num_recalled} recalled",
-            "past queries a query": str(model.config.num_past),
-            "ranker": f"{model.config.num_layers} × {model.config.hidden_channels}, {model.config.heads} heads",
+            "candidates per query": f"{model.config.num_walked} walked, {model.config.num_recalled} recalled",
+            "past queries per query": str(model.config.num_past),
+            "ranker": f"{model.config.num_layers} layers of {model.config.hidden_channels}, {model.config.heads} heads",
             "weights": f"{sum(p.numel() for p in model.parameters()):,}",
         }
     if lift.report is not None:

@@ -68,7 +68,7 @@ def write_report(
         True
     """
     require("matplotlib", extra="report")
-    path = _checked(Path(path), lift, comparison, title, examples)
+    path = _checked(Path(path), lift, comparison, title, examples, attention)
     page: dict[str, Any] = {
         "title": shortened(title),
         "headline": headline(lift, comparison),
@@ -89,8 +89,11 @@ def write_report(
         "top": TOP,
     }
     html = _environment().from_string(_template()).render(page)
-    with replacing_file(path) as beside:
-        beside.write_bytes(html.encode("utf-8", "replace"))
+    try:
+        with replacing_file(path) as beside:
+            beside.write_bytes(html.encode("utf-8", "replace"))
+    except OSError as error:
+        raise InputError(f"`path` must be a file that can be written, got {str(path)!r}: {error.strerror}.") from error
     return path
 
 
@@ -150,7 +153,14 @@ def _gain_plots(comparison: Comparison) -> dict[str, str]:
     return {"wide": plots.gains(differences, width=860, height=260), "narrow": plots.gains(differences)}
 
 
-def _checked(path: Path, lift: Lift, comparison: Comparison | None, title: str, examples: Sequence[Example]) -> Path:
+def _checked(
+    path: Path,
+    lift: Lift,
+    comparison: Comparison | None,
+    title: str,
+    examples: Sequence[Example],
+    attention: Mapping[str, npt.ArrayLike] | None,
+) -> Path:
     if path.is_dir():
         raise InputError(f"`path` must be a file to write, got the folder {str(path)!r}.")
     if not isinstance(lift, Lift):
@@ -159,6 +169,8 @@ def _checked(path: Path, lift: Lift, comparison: Comparison | None, title: str, 
         raise InputError(f"`comparison` must be a Comparison or None, got {type(comparison).__name__}.")
     if not isinstance(title, str) or not title.strip():
         raise InputError(f"`title` must be a text, got {title!r}.")
+    if attention is not None and not isinstance(attention, Mapping):
+        raise InputError(f"`attention` must map texts to vectors, got {type(attention).__name__}.")
     for example in examples:
         if not isinstance(example, Example):
             raise InputError(f"`examples` must be of Example, got {type(example).__name__}.")

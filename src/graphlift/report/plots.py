@@ -161,8 +161,15 @@ def degrees(leaving: npt.NDArray[np.int64], arriving: npt.NDArray[np.int64]) -> 
         end = {"ha": "right", "va": "center"}
         leave = f"links that leave a document, at most {leaving.max():,}"
         ax.text(far + 0.5, 1.36 * top, leave, **STRONG | end | {"color": MUTED})
-        ax.text(far + 0.5, 1.2 * top, f"links that reach it, at most {arriving.max():,}", **STRONG | end | {"color": GAIN})
-        ax.set(xlim=(-0.5, far + 0.5), ylim=(0, 1.45 * top), xlabel="links on the bottom level", ylabel="share of documents")
+        ax.text(
+            far + 0.5, 1.2 * top, f"links that reach it, at most {arriving.max():,}", **STRONG | end | {"color": GAIN}
+        )
+        ax.set(
+            xlim=(-0.5, far + 0.5),
+            ylim=(0, 1.45 * top),
+            xlabel="links on the bottom level",
+            ylabel="share of documents",
+        )
         _only_horizontal(ax)
         ax.locator_params(axis="y", nbins=5, steps=[1, 2, 5, 10])
         ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= 1.1 * top])

@@ -39,7 +39,10 @@ def structure(lift: Lift) -> Structure:
     report = lift.report
     if report is not None and report.recall is not None:
         links = "over new links" if report.relinked else "over the links of the frozen index, which are kept"
-        remarks.append(f"The walk finds {100 * report.recall:.1f} % of the true ten nearest lifted documents, {links}.")
+        remarks.append(
+            f"The walk finds {100 * report.recall:.1f}\N{NO-BREAK SPACE}% "
+            f"of the true ten nearest lifted documents, {links}."
+        )
         if report.relinked:
             remarks.append("The old links lost too much, so the lifted documents were linked anew.")
     return Structure(graph, unreachable, remarks)

@@ -30,7 +30,6 @@ FONT_SIZE = 12
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text: selectable, and in the page's own typeface
-    "svg.hashsalt": "graphlift",
     "text.parse_math": False,
     "text.color": INK,
     "font.size": FONT_SIZE,
@@ -74,7 +73,7 @@ def draw(width: int, height: int, label: str, paint: Draw) -> str:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    with _style():
+    with _style(salt=f"{width} {height} {label}"):
         figure: Figure = require("matplotlib.figure", extra="report").Figure(
             figsize=(width / 72, height / 72), layout="constrained"
         )
@@ -85,12 +84,15 @@ def draw(width: int, height: int, label: str, paint: Draw) -> str:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
-    """Matplotlib's defaults and ours, whatever the user has set, and the user's again afterwards."""
+def _style(salt: str) -> Iterator[None]:
+    """Matplotlib's defaults and ours, whatever the user has set, and the user's again afterwards.
+
+    Ids are made of the salt, so that they are the same in every run and differ from drawing to drawing.
+    """
     matplotlib = require("matplotlib", extra="report")
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update({**_STYLE, "svg.hashsalt": salt})
         yield
 
 
@@ -126,7 +128,8 @@ def _local(name: str) -> str:
 
 def _restyled(style: str) -> str:
     """A style whose text takes the page's typeface."""
-    return re.sub(r"font:\s*(?:(\d{3}|bold)\s+)?([\d.]+)px[^;]*", _font, style)
+    style = re.sub(r"font:\s*(?:(\d{3}|bold)\s+)?([\d.]+)px[^;]*", _font, style)  # how matplotlib wrote it until 3.10
+    return re.sub(r"font-family:[^;]*;?\s*", "", style)
 
 
 def _font(match: re.Match[str]) -> str:

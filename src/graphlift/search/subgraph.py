@@ -64,7 +64,7 @@ class Subgraphs:
         node_attr: attributes of candidates, (B, n, len(NODE_ATTRS)).
         past_attr: attributes of past queries, (B, P, len(PAST_ATTRS)).
         edge_attr: attributes of the links from candidates and past queries to candidates,
-            float16 (B, n, n + P, len(EDGE_ATTRS)).
+            channels first, float16 (B, len(EDGE_ATTRS), n, n + P).
     """
 
     rows: Tensor
@@ -216,7 +216,7 @@ def build_subgraphs(
             space.similarity.pairwise(candidates_frozen, torch.cat([candidates_frozen, past_frozen], dim=1)),
             torch.cat([_shared(answered, near_count), answered], dim=2),
         ],
-        dim=3,
+        dim=1,
     )
     return Subgraphs(rows, mask, past, to_lifted, node_attr, past_attr, edge_attr.half())
 

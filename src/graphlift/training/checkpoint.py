@@ -42,7 +42,7 @@ class Checkpoint:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
 
     def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[History, State] | None:
-        """Restore module and optimiser, and return history and best weights; None where there is nothing to go on from."""
+        """Restore module and optimiser, and return history and best weights; None where nothing fits."""
         if not self.path.exists():
             return None
         try:

@@ -252,7 +252,7 @@ def _ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) 
 
 
 def _navigable(lifted: LiftedIndex, queries: Memory) -> tuple[LiftedIndex, float, bool]:
-    """The lifted index, with new links where the walk over the old ones loses too much; its recall; whether it was relinked."""
+    """The lifted index, with new links where the old ones lose too much; its recall; whether it was relinked."""
     sample = queries.queries[:SAMPLED]
     before = lifted.index.sampled_recall(sample.numpy())
     recall = lifted.lifted.sampled_recall(lifted.lift_queries(sample).numpy())
