@@ -1,7 +1,8 @@
 """Graph layers on the graph of an HNSW index: the paper's layer, the original beside it, and one of PyG's.
 
-    pip install "graphlift[demo]"
-    pip install ruvector==0.1.4 torch-geometric   # optional: each adds a part
+The original (`ruvector`) and PyG (`torch-geometric`) are optional; each adds a part.
+
+    pip install "graphlift[demo]" ruvector==0.1.4 torch-geometric
     python layers.py
 """
 

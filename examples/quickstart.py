@@ -27,9 +27,10 @@ def main() -> None:
     lift = gl.Lift(index, texts=icons.corpus.texts, embedder=embedder.name)
     print(lift)
 
-    # Two fifths of the training terms, so that the example ends soon; `graphlift demo` takes all of them.
-    some = dict(list(icons.train.items())[:1000])
-    report = lift.fit(queries, some, query_ids=icons.queries.ids)
+    # Some of the training terms teach and some others judge, so that this ends soon; `graphlift demo` takes all.
+    terms = list(icons.train.items())
+    train, dev = dict(terms[:1000]), dict(terms[1000:1300])
+    report = lift.fit(queries, train, query_ids=icons.queries.ids, dev_qrels=dev)
     print(f"\n{report.summary()}")
 
     comparison = lift.evaluate(queries, icons.test, query_ids=icons.queries.ids)

@@ -250,7 +250,7 @@ def _judged(
     unknown = next((query for query in qrels if query not in ids), None)
     if unknown is not None:
         raise UnknownIdError(f"`{argument}` must judge queries that have a vector, got {unknown!r}.")
-    relevant = {query: _relevant(documents) for query, documents in qrels.items()}
+    relevant = {query: relevant_of(documents) for query, documents in qrels.items()}
     relevant = {query: documents for query, documents in relevant.items() if documents}
     if not relevant:
         raise InputError(f"`{argument}` must judge at least one document relevant, got none.")
@@ -262,7 +262,8 @@ def _judged(
     return _Judged([str(query) for query in relevant], memory)
 
 
-def _relevant(documents: Mapping[Id, float] | Iterable[Id]) -> dict[Id, float]:
+def relevant_of(documents: Mapping[Id, float] | Iterable[Id]) -> dict[Id, float]:
+    """The relevant documents of one query, with their grades."""
     if isinstance(documents, Mapping):
         return {document: grade for document, grade in documents.items() if grade > 0}
     return dict.fromkeys(documents, 1.0)

@@ -51,6 +51,9 @@ class LiftedIndex:
             self.space = Space.of(model.similarity, index.x, self.lifted.x, memory, past_lifted)
         self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
 
+    def __len__(self) -> int:
+        return len(self.index)
+
     @cached_property
     def descent(self) -> Descent:
         """The frozen index's levels as tensors."""
@@ -60,8 +63,7 @@ class LiftedIndex:
     def lift_documents(self) -> Vectors:
         """All documents of the frozen index, lifted, (N, C)."""
         chunks = [self.model.lift_documents(chunk) for chunk in self.index.x.split(8192)]
-        lifted: Vectors = torch.cat(chunks).numpy()
-        return lifted
+        return torch.cat(chunks).numpy()
 
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:
@@ -130,8 +132,7 @@ class LiftedIndex:
     @staticmethod
     def _past_vectors(queries: Tensor, lifted: Tensor) -> Vectors:
         """Frozen and lifted side by side: nearness in both spaces as nearness in one, (B, 2 C)."""
-        both: Vectors = torch.cat([queries, lifted], dim=1).numpy()
-        return both
+        return torch.cat([queries, lifted], dim=1).numpy()
 
 
 def _past_index(vectors: Vectors, index: HnswIndex) -> PastIndex:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from graphlift.errors import InputError, MissingExtraError
-from graphlift.evaluation import compare, run_from_rankings
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lift import Lift
 from graphlift.model import ModelConfig
@@ -52,16 +51,15 @@ def unpublished():
     return lift
 
 
-def make_comparison(lift, queries, warm=()):
-    names = [str(query) for query in range(len(queries))]
-    runs = [run_from_rankings(names, s.search(queries, k=10).ids.astype(str)) for s in (lift.index, lift)]
-    qrels = {name: {name: 1.0} for name in names}
-    return compare(qrels, *runs, set(warm)), qrels, runs
+def own_document(queries):
+    """Every query asks for the document of its own number."""
+    return {query: [query] for query in range(len(queries))}
 
 
 @pytest.fixture(scope="module")
 def comparison(published):
-    return make_comparison(*published, warm=[str(row) for row in range(100)])
+    lift, queries = published
+    return lift.evaluate(queries, own_document(queries))
 
 
 @pytest.fixture
@@ -75,10 +73,9 @@ def write(tmp_path):
 
 def full(published, comparison):
     lift, queries = published
-    found, qrels, runs = comparison
-    texts = {str(row): text for row, text in enumerate(lift.texts)}
-    examples = pick_examples(found, qrels, *runs, query_texts={"0": "the first"}, document_texts=texts, n=3)
-    return {"lift": lift, "comparison": found, "examples": examples, "attention": {"the first": queries[0]}}
+    texts = ["the first", *(f"query {query}" for query in range(1, len(queries)))]
+    examples = pick_examples(lift, comparison, queries, own_document(queries), query_texts=texts, n=3)
+    return {"lift": lift, "comparison": comparison, "examples": examples, "attention": {"the first": queries[0]}}
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +161,9 @@ def test_before_any_fit(write, published):
 
 def test_slices_without_queries_are_left_out(write, published):
     lift, queries = published
-    only_warm, _, _ = make_comparison(lift, queries, warm=map(str, range(130)))
-    only_cold, _, _ = make_comparison(lift, queries)
+    asked = own_document(queries)
+    only_warm = lift.evaluate(queries, {query: asked[query] for query in range(100)})
+    only_cold = lift.evaluate(queries, {query: asked[query] for query in range(100, 130)})
     assert only_warm.cold is None
     assert "<b>Cold</b>" not in write(lift=lift, comparison=only_warm)
     assert "<b>Warm</b>" not in write(lift=lift, comparison=only_cold)
@@ -174,7 +172,7 @@ def test_slices_without_queries_are_left_out(write, published):
 def test_unchanged_results_are_not_called_a_gain(write, published):
     lift, queries = published
     frozen = Lift(lift.index)
-    page = write(lift=frozen, comparison=make_comparison(frozen, queries[:1])[0])
+    page = write(lift=frozen, comparison=frozen.evaluate(queries, {0: [0]}))
     assert "stays at" in page
     assert "too few to tell" in page
 

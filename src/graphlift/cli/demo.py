@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from graphlift.cli.console import counting, fitting, out, print_comparison
-from graphlift.cli.examples import examples_of, print_examples
+from graphlift.cli.examples import print_examples
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import load_icons
 from graphlift.errors import InputError
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lift import Lift
-from graphlift.report import write_report
+from graphlift.report import pick_examples, write_report
 from graphlift.store.folder import is_store
 from graphlift.training.config import FitConfig
 
@@ -48,14 +48,21 @@ def demo(
         fit = lift.fit(queries, icons.train, query_ids=icons.queries.ids, config=FitConfig(seed=seed), progress=tell)
     lift.save(store)
     comparison = lift.evaluate(queries, icons.test, query_ids=icons.queries.ids)
-    best, worst = examples_of(lift, comparison, icons.queries, queries, icons.test)
-    write_report(report_file, lift=lift, comparison=comparison, title="Font Awesome icons", best=best, worst=worst)
+    examples = pick_examples(lift, comparison, queries, icons.test, icons.queries.ids, icons.queries.texts)
+    places = [icons.queries.texts.index(example.query) for example in examples[:2]]
+    write_report(
+        report_file,
+        lift=lift,
+        comparison=comparison,
+        title="Font Awesome icons",
+        examples=examples,
+        attention={icons.queries.texts[place]: queries[place] for place in places},
+    )
     out.print(fit.summary(), highlight=False)
     out.print()
     print_comparison(comparison)
-    print_examples("Terms that gained most", best[:3])
-    if worst:
-        print_examples("Terms that lost most", worst[:1])
+    print_examples("Terms that gained most", [example for example in examples if example.gain > 0][:3])
+    print_examples("Terms that lost most", [example for example in examples if example.gain < 0][:2])
     out.print(
         f"\n{time.perf_counter() - started:.0f} seconds. Now try:\n"
         f'    graphlift search {store} "coffee"\n'

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from graphlift.cli.console import err, print_comparison, print_json
-from graphlift.cli.examples import examples_of
 from graphlift.cli.options import AsJson, EfSearch, Queries, QueryVectors, Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
 from graphlift.lift import load
+from graphlift.report import pick_examples, write_report
 
 
 def evaluate(
@@ -37,8 +37,6 @@ def evaluate(
     else:
         print_comparison(comparison)
     if report is not None:
-        from graphlift.report import write_report
-
-        best, worst = examples_of(lift, comparison, texts, x, judged)
-        write_report(report, lift=lift, comparison=comparison, title=str(store), best=best, worst=worst)
+        examples = pick_examples(lift, comparison, x, judged, texts.ids, texts.texts)
+        write_report(report, lift=lift, comparison=comparison, title=str(store), examples=examples)
         err.print(f"report: {report}", highlight=False)

@@ -164,7 +164,7 @@ class HnswIndex:
     @property
     def vectors(self) -> Vectors:
         """The stored vectors (N, C), a read-only view into FAISS's own memory."""
-        vectors: Vectors = self.x.numpy()
+        vectors = self.x.numpy()
         vectors.flags.writeable = False
         return vectors
 

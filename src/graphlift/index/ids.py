@@ -68,7 +68,8 @@ class Ids:
             unknown = next(value for value in ids if not isinstance(value, Hashable) or value not in known)
             kind = "int" if self.array.dtype == np.int64 else "str"
             raise UnknownIdError(
-                f"`{argument}` must name documents of the index, got {unknown!r}; it holds {len(self)} ids of type {kind}."
+                f"`{argument}` must name documents of the index, got {unknown!r}; "
+                f"it holds {len(self)} ids of type {kind}."
             ) from None
 
 

@@ -58,5 +58,4 @@ def write_links(graph: HnswGraph, hnsw: Any) -> None:
 
 def _view(vector: Any) -> npt.NDArray[Any]:
     """A C++ vector as an array without a copy; it is only read here, while its index is alive."""
-    view: npt.NDArray[Any] = faiss.rev_swig_ptr(vector.data(), vector.size())
-    return view
+    return faiss.rev_swig_ptr(vector.data(), vector.size())

@@ -68,7 +68,8 @@ class Metric(StrEnum):
             zero = np.flatnonzero(largest == 0)
             if len(zero):
                 raise InputError(
-                    f"`{argument}` must not be zero under the cosine metric, got {len(zero)} zero rows, first row {zero[0]}."
+                    f"`{argument}` must not be zero under the cosine metric, "
+                    f"got {len(zero)} zero rows, first in row {zero[0]}."
                 )
             array = array / largest  # so that no square overflows or vanishes
             array /= np.linalg.norm(array, axis=1, keepdims=True)

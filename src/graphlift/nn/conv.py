@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -194,7 +193,7 @@ class RuvectorConv(nn.Module):
         updated = self.gru(self.lin_agg(self.lin_out(attended) + mean), states)
         # The paper's dropout scales by (1 - p) at inference, not by 1 / (1 - p) in training.
         updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
-        return cast(Tensor, self.norm(torch.where(linked, updated, states)))
+        return self.norm(torch.where(linked, updated, states))
 
     def _edge_bias(self, edge_attr: Tensor | None) -> Tensor | None:
         """Bias of attention scores, heads before links: (n, d, D) -> (n, H, d), (G, T, S, D) -> (G, H, T, S)."""

@@ -52,7 +52,8 @@ class SubgraphRanker(nn.Module):
     every candidate listen to all of them. Every head is born listening along one kind of link. The score is
 
     .. math::
-        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c + \mathbf{v}^{\top} \mathbf{f}_c
+        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c
+        + \mathbf{v}^{\top} \mathbf{f}_c
 
     with the last state :math:`\mathbf{h}_c` and the attributes :math:`\mathbf{f}_c`; u and v are born zero, so a
     fresh ranker keeps the order of the walk.

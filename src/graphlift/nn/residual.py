@@ -28,5 +28,4 @@ class ResidualLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The moved vectors."""
-        moved: Tensor = x + self.lin(x)
-        return moved
+        return x + self.lin(x)

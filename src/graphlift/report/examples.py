@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from graphlift.errors import InputError
-from graphlift.evaluation.comparison import Comparison
-from graphlift.evaluation.runs import Run
+from graphlift.evaluation.comparison import Comparison, QueryChange
+from graphlift.index.ids import Id
+from graphlift.lift import Judgments, Lift, relevant_of
 
 
 @dataclass(frozen=True)
@@ -49,40 +54,42 @@ class Example:
 
 
 def pick_examples(
+    lift: Lift,
     comparison: Comparison,
-    qrels: Mapping[str, Mapping[str, float]],
-    frozen_run: Run,
-    lifted_run: Run,
-    *,
-    query_texts: Mapping[str, str],
-    document_texts: Mapping[str, str],
+    queries: npt.ArrayLike,
+    qrels: Judgments,
+    query_ids: Sequence[Id] | None = None,
+    query_texts: Sequence[str] | None = None,
     n: int = 5,
 ) -> list[Example]:
-    """The n best gains and the n worst regressions of a comparison, with texts in place of ids.
+    """The n queries that gained most and the n that lost most, the largest change of each kind first.
 
     Args:
-        comparison: of the two runs.
-        qrels: what it was made with: query id -> document id -> grade.
-        frozen_run: query id -> document id -> score.
-        lifted_run: the same after the lift.
-        query_texts: query id -> text; an id without a text stands for itself.
-        document_texts: document id -> text, likewise.
+        lift: what was compared with its frozen index.
+        comparison: of the two.
+        queries, qrels, query_ids: what `Lift.evaluate` was given.
+        query_texts: one a query; a query without a text is named by its id.
         n: at most so many of either kind.
     """
+    vectors = np.asarray(queries)
+    ids = range(len(vectors)) if query_ids is None else query_ids
+    place = {str(query): (row, query) for row, query in enumerate(ids)}
+    names = lift.texts or [str(document) for document in lift.index.ids.array]
+    k = min(10, len(lift.index))
 
-    def ranked(run: Run, query: str) -> list[str]:
-        scores = run.get(query, {})
-        best_first = sorted(scores, key=scores.__getitem__, reverse=True)
-        return [document_texts.get(document, document) for document in best_first]
+    def texts_of(documents: Sequence[Any]) -> list[str]:
+        return [names[row] for row in lift.index.ids.rows(documents)]
 
-    return [
-        Example(
-            query=query_texts.get(query, query),
-            relevant=frozenset(document_texts.get(d, d) for d, grade in qrels[query].items() if grade > 0),
-            frozen=ranked(frozen_run, query),
-            lifted=ranked(lifted_run, query),
-            frozen_ndcg=frozen,
-            lifted_ndcg=lifted,
+    def example(change: QueryChange) -> Example:
+        row, query = place[change.query_id]
+        frozen, lifted = (found.search(vectors[[row]], k).ids[0].tolist() for found in (lift.index, lift))
+        return Example(
+            query=change.query_id if query_texts is None else query_texts[row],
+            relevant=frozenset(texts_of(list(relevant_of(qrels[query])))),
+            frozen=texts_of(frozen),
+            lifted=texts_of(lifted),
+            frozen_ndcg=change.frozen,
+            lifted_ndcg=change.lifted,
         )
-        for query, frozen, lifted in [*comparison.best(n), *comparison.worst(n)]
-    ]
+
+    return [example(change) for change in (*comparison.best(n), *comparison.worst(n))]

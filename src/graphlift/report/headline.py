@@ -113,7 +113,7 @@ def _fitted(report: FitReport) -> tuple[str, str]:
     if report.published:
         finding = f"Held-out nDCG@10 rises from {before:.3f} to {after:.3f}."
         return finding, detail + " They chose the epoch, too, so a test set is the fairer judge."
-    return f"The new model reached nDCG@10 {after:.3f}, what serves {before:.3f}.", detail
+    return f"The new model reached an nDCG@10 of {after:.3f}; what serves reaches {before:.3f}.", detail
 
 
 def _interval(low: float, high: float) -> str:

@@ -49,6 +49,7 @@ def write_report(
         title: above everything.
         examples: queries whose results are worth seeing, in any order; `pick_examples` finds some.
         attention: example queries whose subgraphs are worth seeing, text -> vector (C,); one or two are enough.
+            Their relevant hits are marked where ``examples`` has the same query.
         past_texts: texts of the past queries in memory, one each, where they are known; else a past query is
             named by the documents that answered it.
 

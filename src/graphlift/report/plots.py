@@ -37,16 +37,10 @@ def gains(differences: npt.NDArray[np.float64], width: int = 440, height: int = 
         margin = 0.16 * (high - low)
         ax.set(xlim=(0, total), ylim=(low - margin, high + margin), ylabel="change in nDCG@10")
         if better:
-            ax.text(better / 2, high + margin / 4, f"{better:,} better", ha="center", **STRONG | {"color": GAIN})
+            ax.text(0, high + margin / 4, f"{better:,} better", **STRONG | {"color": GAIN})
         if worse:
-            ax.text(
-                total - worse / 2,
-                low - margin / 4,
-                f"{worse:,} worse",
-                ha="center",
-                va="top",
-                **STRONG | {"color": LOSS},
-            )
+            end = {"ha": "right", "va": "top", "color": LOSS}
+            ax.text(total, low - margin / 4, f"{worse:,} worse", **STRONG | end)
         if (same := total - better - worse) > 0.08 * total:
             ax.text(better + same / 2, margin / 4, f"{same:,} same", ha="center", **SMALL)
         _only_horizontal(ax)
@@ -85,25 +79,26 @@ def curve(values: Sequence[float], best_epoch: int, *, rises: bool) -> str:
 
     def paint(ax: Axes) -> None:
         ax.plot(epochs, values, color=color)
-        named = {0, len(values) - 1} | ({best_epoch} if rises else set())
+        last = len(values) - 1
+        named = {end for end in (0, last) if abs(end - best_epoch) > 0.3 * last} | {best_epoch}  # none meets another
         span = (max(values) - min(values)) or abs(values[0]) or 1.0
         for epoch in sorted(named):
             best = epoch == best_epoch
             ax.plot([epochs[epoch]], [values[epoch]], "o", color=color, markersize=8 if best else 5)
             style = STRONG if best else SMALL
-            side = "left" if epoch == 0 else "right" if epoch == len(values) - 1 else "center"
-            below = epoch == 0 and rises and len(values) > 1  # where the curve does not pass
+            side = "left" if epoch == 0 else "right" if epoch == last else "center"
+            below = epoch in (0, last) and values[epoch] < (min(values) + max(values)) / 2  # where no curve passes
             height = values[epoch] + (-0.1 if below else 0.1) * span
             ax.text(epochs[epoch], height, f"{values[epoch]:.3f}", ha=side, va="top" if below else "bottom", **style)
-        ax.set(ylim=(min(values) - (0.42 if rises else 0.12) * span, max(values) + 0.42 * span))
+        ax.set(ylim=(min(values) - 0.42 * span, max(values) + 0.42 * span))
         ax.set(xlim=(1 - 0.06 * len(values), len(values) * 1.06))
-        ax.set_xticks(sorted({1, best_epoch + 1, len(values)}))
+        ax.set_xticks([epoch + 1 for epoch in sorted(named)])
         ax.set_yticks([])
         ax.grid(visible=False)
         ax.tick_params(axis="x", length=3)
 
     spoken = f"From {values[0]:.3f} to {values[-1]:.3f} in {len(values)} epochs, the best is {best_epoch + 1}."
-    return draw(180, 120, spoken, paint)
+    return draw(180, 130, spoken, paint)
 
 
 def bars(names: Sequence[str], values: Sequence[float], labels: Sequence[str], strong: str | None = None) -> str:

@@ -42,8 +42,10 @@ class FitConfig(BaseModel):
         ranker: schedule of the ranker.
         temperature: of the contrastive loss.
         answers_per_query: at most so many relevant documents of a query an epoch.
-        random_negatives: random documents a batch.
-        local_weight: weight of the loss that keeps linked documents together.
+        random_negatives: random documents a batch, next to the other documents of the batch.
+        hard_negatives: whether each query also brings one of its own first results that is not relevant; found
+            anew every epoch, at the price of a search of all training queries.
+        local_weight: weight of the loss that keeps linked documents together, 0 for none.
         folds: the ranker learns on candidates from lifts that were fitted without the query; so many such lifts.
         dev_fraction: share of the training queries that is held out where no dev queries are given.
         confidence: how sure the gate must be that held-out queries gain, by paired bootstrap.
@@ -54,10 +56,13 @@ class FitConfig(BaseModel):
 
     model: ModelConfig = ModelConfig()
     lift: LoopConfig = LoopConfig(epochs=20, batch_size=256, lr=6e-4)
-    ranker: LoopConfig = LoopConfig(epochs=12, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
+    ranker: LoopConfig = LoopConfig(
+        epochs=12, max_steps=400, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30
+    )
     temperature: float = Field(default=0.08, gt=0)
     answers_per_query: int = Field(default=4, ge=1)
-    random_negatives: int = Field(default=1024, ge=0)
+    random_negatives: int = Field(default=1024, ge=1)
+    hard_negatives: bool = False
     local_weight: float = Field(default=0.0, ge=0)
     folds: int = Field(default=2, ge=2)
     dev_fraction: float = Field(default=0.15, gt=0, lt=1)

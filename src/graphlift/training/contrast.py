@@ -12,11 +12,13 @@ from graphlift.index.hnsw import HnswIndex
 from graphlift.losses import contrast, local_contrastive
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
-from graphlift.sampling import HardNegatives, RandomNegatives, sample_pairs
+from graphlift.sampling import HardNegatives, Negatives, RandomNegatives, sample_pairs
 from graphlift.search.descent import Descent
 
 HARD_RANKS = 30
 """Hard negatives are drawn from so many first results of the present search."""
+LOCAL_NEGATIVES = 64
+"""Random documents that the local contrast holds against links."""
 
 
 class ContrastObjective:
@@ -30,6 +32,7 @@ class ContrastObjective:
         answers_per_query: at most so many relevant documents of a query a pass.
         min_pairs: an epoch makes as many passes over the queries as it takes to see so many pairs.
         random_negatives: random documents a batch.
+        hard_negatives: whether each query also brings one of its own first results that is not relevant.
         local_weight: weight of the loss that keeps linked documents together.
     """
 
@@ -43,6 +46,7 @@ class ContrastObjective:
         answers_per_query: int,
         min_pairs: int,
         random_negatives: int,
+        hard_negatives: bool,
         local_weight: float,
     ) -> None:
         self.model, self.index, self.memory = model, index, memory
@@ -50,7 +54,8 @@ class ContrastObjective:
         self.answers_per_query = answers_per_query
         self.pairs_per_pass = int(memory.counts.clamp(max=answers_per_query).sum())
         self.passes = math.ceil(min_pairs / self.pairs_per_pass)
-        self.random = RandomNegatives(random_negatives, len(index))
+        self.negatives: list[Negatives] = [RandomNegatives(random_negatives, len(index))]
+        self.hard_negatives = hard_negatives
         self.descent = Descent(index.graph, model.device)
         self.documents = index.x.to(model.device)
         self.queries = memory.queries.to(model.device)
@@ -60,10 +65,11 @@ class ContrastObjective:
         return self.passes * self.pairs_per_pass
 
     def start_epoch(self, generator: torch.Generator) -> None:
-        """Draw pairs, and find what the search now gets wrong."""
+        """Draw pairs, and find what the search now returns if that is to be learned from."""
         passes = [sample_pairs(self.memory, self.answers_per_query, generator) for _ in range(self.passes)]
         self.pairs = torch.cat(passes)
-        self.hard = HardNegatives(self._found())
+        if self.hard_negatives:
+            self.negatives = [self.negatives[0], HardNegatives(self._found())]
 
     @torch.inference_mode()
     def _found(self) -> Tensor:
@@ -78,8 +84,7 @@ class ContrastObjective:
     def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
         """Symmetric InfoNCE of some pairs, plus the local contrast of the documents they name."""
         query, positive = self.pairs[examples].unbind(dim=1)
-        negatives = torch.cat([self.hard.sample(query, generator), self.random.sample(query, generator)])
-        rows = torch.cat([positive, negatives])
+        rows = torch.cat([positive, *(negatives.sample(query, generator) for negatives in self.negatives)])
         relevant = self.memory.holds_each(query, rows)
         own = torch.arange(len(query))
         relevant[own, own] = False  # what is left are relevant documents that must not count as negatives
@@ -98,7 +103,7 @@ class ContrastObjective:
         links = self.links[rows].long()
         draw = torch.rand(links.shape, generator=generator).masked_fill(links == EMPTY, -1)
         neighbor = links.gather(1, draw.argmax(dim=1, keepdim=True))
-        others = self.random.sample(rows, generator)[:64]
+        others = self.negatives[0].sample(rows, generator)[:LOCAL_NEGATIVES]
         nodes = torch.cat([rows, neighbor.flatten().clamp(min=0), others])
         table = torch.arange(len(rows), 2 * len(rows)).unsqueeze(1).masked_fill(neighbor == EMPTY, EMPTY)
         negatives = torch.arange(2 * len(rows), len(nodes)).expand(len(rows), -1)

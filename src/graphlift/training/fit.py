@@ -27,7 +27,7 @@ from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig
 from graphlift.training.contrast import ContrastObjective
-from graphlift.training.gate import Scores, Searcher, gain_is_sure, ndcg, ndcg_of_rows
+from graphlift.training.gate import Scores, gain_is_sure, ndcg, ndcg_of_rows
 from graphlift.training.hold_out import hold_out
 from graphlift.training.loop import Objective, train
 from graphlift.training.progress import Progress, ProgressCallback
@@ -62,7 +62,7 @@ def fit(
     config: FitConfig,
     *,
     dev: Memory | None = None,
-    current: Searcher | None = None,
+    current: LiftedIndex | None = None,
     device: str | None = None,
     checkpoints: Path | None = None,
     progress: ProgressCallback | None = None,
@@ -74,27 +74,27 @@ def fit(
         queries: training queries, each with at least one relevant document.
         config: everything that can be set.
         dev: queries to choose and to judge on; taken from the training queries where left out.
-        current: what serves now and has to be beaten; the frozen index where left out.
+        current: what serves now and has to be beaten; the frozen index where left out. Its own training queries
+            are not held out again: on them it would look better than it is.
         device: where to train; CUDA where there is one, else the CPU.
         checkpoints: folder from which an interrupted fit goes on.
         progress: called after every epoch.
 
     Raises:
-        InputError: there are too few queries.
+        InputError: there are too few queries to learn from, or to judge by.
     """
     if len(queries) < MIN_QUERIES:
         raise InputError(f"`qrels` must judge at least {MIN_QUERIES} queries, got {len(queries)}.")
     started = time.perf_counter()
-    current = index if current is None else current
     given = dev is not None
-    learned, held = (queries, dev) if dev is not None else hold_out(queries, config.dev_fraction, config.seed)
+    learned, held = (queries, dev) if dev is not None else _hold_out(queries, config, current)
     run = _Run(index, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), checkpoints, progress)
     attempt = run.train(learned, held)
-    before = ndcg(current, held, len(index))
+    before = ndcg(index if current is None else current, held)
     choices = {
         "before": before,
         "lift": attempt.walk_ndcg,
-        "lift and ranker": ndcg(attempt.lifted, held, len(index)),
+        "lift and ranker": ndcg(attempt.lifted, held),
     }
     after = choices["lift and ranker"]
     sure, interval = gain_is_sure(before, after, config.confidence)
@@ -121,9 +121,22 @@ def fit(
         if not given:  # the choice is made; what was held out for it may now teach too
             lifted = run.train(queries, None).lifted
             report.refitted = True
+            report.stages = run.stages
         lifted, report.recall, report.relinked = _navigable(lifted, held)
     report.seconds = time.perf_counter() - started
     return FitResult(report, lifted)
+
+
+def _hold_out(queries: Memory, config: FitConfig, current: LiftedIndex | None) -> tuple[Memory, Memory]:
+    """Queries to learn from and queries to judge by; the latter are new to what serves now."""
+    known = set() if current is None else set(map(bytes, current.memory.queries.numpy()))
+    new = torch.tensor([bytes(query) not in known for query in queries.queries.numpy()])
+    if int(new.sum()) < MIN_QUERIES:
+        raise InputError(
+            f"`dev_qrels` is needed: only {int(new.sum())} of the queries in `qrels` are new to the model that serves, "
+            f"and at least {MIN_QUERIES} are needed to judge by."
+        )
+    return hold_out(queries, config.dev_fraction, config.seed, new)
 
 
 @dataclass(frozen=True)
@@ -158,7 +171,7 @@ class _Run:
         evaluate, walk_ndcg = None, np.zeros(0)
         if dev is not None:
             seen = lifted.subgraphs(dev.queries)
-            walk_ndcg = ndcg_of_rows(seen.rows[:, :10].numpy(), dev)
+            walk_ndcg = ndcg(lifted.lifted, dev, lifted.lift_queries(dev.queries))
             evaluate = partial(_ranked_ndcg, ranker, seen, dev)
         objective = RankingObjective(ranker, subgraphs, relevance)
         self._stage(f"ranker{suffix}", ranker, objective, self.config.ranker, queries, evaluate)
@@ -200,6 +213,7 @@ class _Run:
             answers_per_query=config.answers_per_query,
             min_pairs=STEPS_PER_EPOCH * schedule.batch_size,
             random_negatives=config.random_negatives,
+            hard_negatives=config.hard_negatives,
             local_weight=config.local_weight,
         )
         self._stage(name, model, objective, schedule, queries, None)
@@ -247,7 +261,8 @@ def _ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) 
     """Mean nDCG@10 of what a ranker makes of subgraphs that are drawn already."""
     device = ranker.scale.device
     scores = torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in torch.arange(len(subgraphs)).split(256)])
-    best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(min(10, scores.shape[1])).indices
+    shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
+    best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(shown).indices
     return float(ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries).mean())
 
 

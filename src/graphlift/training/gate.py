@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from graphlift.evaluation.bootstrap import paired_interval
 from graphlift.evaluation.metrics import evaluate
@@ -20,15 +21,19 @@ Scores = npt.NDArray[np.float64]
 class Searcher(Protocol):
     """Anything that ranks documents: a frozen index, a lifted one."""
 
+    def __len__(self) -> int:
+        """Number of documents."""
+        ...
+
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """Scores and rows of the k best documents, both (Q, k)."""
         ...
 
 
-def ndcg(searcher: Searcher, queries: Memory, num_documents: int) -> Scores:
-    """nDCG@10 of every query, (Q,)."""
-    rows = searcher.search_rows(queries.queries.numpy(), min(10, num_documents))[1]
-    return ndcg_of_rows(rows, queries)
+def ndcg(searcher: Searcher, queries: Memory, vectors: Tensor | None = None) -> Scores:
+    """nDCG@10 of every query, (Q,); ``vectors`` (Q, C) are searched for in place of the queries' own."""
+    x = queries.queries if vectors is None else vectors
+    return ndcg_of_rows(searcher.search_rows(x.numpy(), min(10, len(searcher)))[1], queries)
 
 
 def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:

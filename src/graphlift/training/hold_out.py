@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from graphlift.memory import Memory
 
@@ -12,7 +13,7 @@ LARGEST_GROUP = 0.02
 """No more than this share of all queries goes along to make one query cold."""
 
 
-def hold_out(memory: Memory, fraction: float, seed: int) -> tuple[Memory, Memory]:
+def hold_out(memory: Memory, fraction: float, seed: int, eligible: Tensor | None = None) -> tuple[Memory, Memory]:
     """Split queries into a training part and a held-out part, with some cold queries in the latter.
 
     A query is cold when no training query shares a relevant document with it. So part of the held-out queries are
@@ -21,8 +22,9 @@ def hold_out(memory: Memory, fraction: float, seed: int) -> tuple[Memory, Memory
 
     Args:
         memory: all queries.
-        fraction: share to hold out, at most 1,000 queries.
+        fraction: share to hold out; at most 1,000 queries, and half of the eligible ones.
         seed: fixes the split.
+        eligible: which queries may be held out, (Q,); all where left out.
 
     Returns:
         Training part and held-out part.
@@ -38,7 +40,9 @@ def hold_out(memory: Memory, fraction: float, seed: int) -> tuple[Memory, Memory
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(memory), generator=generator)
-    budget = min(round(len(memory) * fraction), 1000)
+    eligible = torch.ones(len(memory), dtype=torch.bool) if eligible is None else eligible
+    order = order[eligible[order]]
+    budget = min(round(len(memory) * fraction), len(order) // 2, 1000)
     held = torch.zeros(len(memory), dtype=torch.bool)
     largest = max(3, round(LARGEST_GROUP * len(memory)))
     by_row = torch.argsort(memory.rows, stable=True)
@@ -47,14 +51,13 @@ def hold_out(memory: Memory, fraction: float, seed: int) -> tuple[Memory, Memory
         if int(held.sum()) >= budget * COLD_SHARE:
             break
         answers = memory.answers(query)
-        first, last = (
-            torch.searchsorted(sorted_rows, answers),
-            torch.searchsorted(sorted_rows, answers, right=True),
-        )
+        first = torch.searchsorted(sorted_rows, answers)
+        last = torch.searchsorted(sorted_rows, answers, right=True)
         if int((last - first).sum()) > largest:
             continue
         group = torch.cat([asked[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)])
-        held[group] = True
+        if bool(eligible[group].all()):
+            held[group] = True
     rest = order[~held[order]]
     held[rest[: max(budget - int(held.sum()), 0)]] = True
     return memory.select((~held).nonzero().flatten()), memory.select(held.nonzero().flatten())
