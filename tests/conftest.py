@@ -54,7 +54,8 @@ def _make_space(metric=Metric.COSINE, documents=23, past=11, channels=5):
     answers = [
         {int(row): float(1 + row % 3) for row in torch.randperm(documents)[: query % 5]} for query in range(past)
     ]
-    return Space.of(similarity, frozen, lifted, Memory.of(past_frozen, answers), past_lifted)
+    links = _make_table(documents, 6).ids.int()
+    return Space.of(similarity, frozen, lifted, Memory.of(past_frozen, answers), past_lifted, links)
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,7 @@ class Lift:
             qrels: relevant documents of training queries, by query id.
             query_ids: ids of the rows of ``queries``; 0 to Q - 1 where left out.
             dev_qrels: the same for queries to choose and to judge on. Where left out, some training queries are
-                held out for that, and the published model is trained once more on all of them.
+                held out for that, and teach the published lift and join its memory once the choice is made.
             config: everything else that can be set, the seed included.
             device: where to train; CUDA where there is one, else the CPU.
             checkpoints: folder in which an interrupted fit leaves its state, and from which the same fit goes on

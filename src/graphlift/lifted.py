@@ -48,7 +48,8 @@ class LiftedIndex:
         self.lifted = lifted if lifted is not None else index.with_vectors(self.lift_documents())
         with torch.inference_mode():
             past_lifted = self.lift_queries(memory.queries)
-            self.space = Space.of(model.similarity, index.x, self.lifted.x, memory, past_lifted)
+            links = torch.from_numpy(index.graph.levels[0].neighbors)
+            self.space = Space.of(model.similarity, index.x, self.lifted.x, memory, past_lifted, links)
         self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
 
     def __len__(self) -> int:

@@ -134,7 +134,7 @@ def test_attention_is_a_share_of_real_candidates_and_past_queries(subgraphs):
 
 def test_memory_of_nothing(make_space):
     space = make_space()
-    empty = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), torch.empty(0, 5))
+    empty = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), torch.empty(0, 5), space.links)
     drawn = draw(empty, num_past=0)
     ranker = awake(drawn)
     assert ranker(drawn)[drawn.mask].isfinite().all()

@@ -109,6 +109,7 @@ def link(space, answers, past, row, other):
         "lifted similarity": similarity_of(space, space.lifted[row], space.lifted[other]),
         "frozen similarity": similarity_of(space, space.frozen[row], space.frozen[other]),
         "shared answers": len(mine & theirs) / math.sqrt(max(len(mine), 1) * max(len(theirs), 1)),
+        "index link": float(other in space.links[row].tolist() or row in space.links[other].tolist()),
     }
 
 
@@ -117,6 +118,7 @@ def link_to_past(space, answers, row, p):
         "lifted similarity": similarity_of(space, space.lifted[row], space.past_lifted[p]),
         "frozen similarity": similarity_of(space, space.frozen[row], space.memory.queries[p]),
         "shared answers": float(row in answers[p]),
+        "index link": 0.0,
     }
 
 
@@ -185,7 +187,7 @@ def test_own_answers_never_count(make_space, metric):
         for own_answers in ([], walk[b, :3].tolist(), walk[b, 2:].tolist(), list(range(len(space.frozen)))):
             answers[query] = dict.fromkeys(own_answers, 1.0)
             memory = Memory.of(space.memory.queries, answers)
-            changed = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted)
+            changed = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
             one = slice(b, b + 1)
             seen.append(
                 reachable(build_subgraphs(changed, frozen[one], lifted[one], walk[one], past[one], count, numbers[one]))
@@ -223,7 +225,7 @@ def test_padding_changes_nothing(make_space):
     space = make_space()
     frozen, lifted, walk, past, _, _ = draw(space)
     memory = Memory.of(space.memory.queries, [{0: 1.0, 3 + q: 1.0} for q in range(len(space.memory))])
-    space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted)
+    space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
     few, many = (build_subgraphs(space, frozen, lifted, walk, past, count) for count in (PAST + 1, 90))
     assert not few.mask.all()
     for mine, theirs in zip(reachable(many), reachable(few), strict=True):
@@ -233,7 +235,7 @@ def test_padding_changes_nothing(make_space):
 @pytest.mark.parametrize("metric", METRICS)
 def test_memory_of_nothing(make_space, metric):
     space = make_space(metric)
-    empty = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), torch.empty(0, 5))
+    empty = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), torch.empty(0, 5), space.links)
     frozen, lifted, walk, _, count, _ = draw(space)
     found = build_subgraphs(empty, frozen, lifted, walk, torch.empty(BATCH, 0, dtype=torch.int64), count)
     assert not found.mask[:, WALKED:].any()
@@ -251,7 +253,7 @@ def test_memory_of_nothing(make_space, metric):
 def test_memory_without_answers(make_space):
     space = make_space()
     memory = Memory.of(space.memory.queries, [{}] * len(space.memory))
-    silent = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted)
+    silent = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
     found = build_subgraphs(silent, *draw(space))
     assert not found.mask[:, WALKED:].any()
     assert found.node_attr.isfinite().all()

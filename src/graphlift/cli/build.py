@@ -60,7 +60,7 @@ def build(
     with counting("build the index", len(x)) as progress:
         index = HnswIndex.build(
             x,
-            None if texts is None else texts.ids,
+            [str(row) for row in range(len(x))] if texts is None else texts.ids,  # as judgments in a file name them
             metric=metric,
             M=m,
             ef_construction=ef_construction,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -60,28 +61,26 @@ def _bars() -> Progress:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Frozen against lifted as a table: all queries, warm and cold ones."""
-    table = Table(title="Frozen index and lifted index on the same queries", title_justify="left")
-    for heading in ("queries", "", *METRIC_NAMES.values(), "better / worse / same", "gain in nDCG@10 (95 %)"):
-        table.add_column(heading, justify="left" if heading in ("queries", "") else "right", no_wrap=True)
+    """Frozen against lifted as a table that fits 80 columns: all queries, warm and cold ones."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("queries", no_wrap=True)
+    table.add_column("index", no_wrap=True)
+    for name in METRIC_NAMES.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("change of nDCG@10", no_wrap=True)
     slices = {"all": comparison.all, "warm": comparison.warm, "cold": comparison.cold}
     for name, part in slices.items():
         if part is not None:
-            _add_slice(table, f"{name} ({part.queries})", part)
+            _add_slice(table, f"{name} {part.queries}", part)
     out.print(table)
-    out.print("[dim]warm: a relevant document was an answer in training; cold: none was.[/dim]")
+    out.print("[dim]warm: a relevant document was an answer in training; cold: none was.[/dim]\n")
 
 
 def _add_slice(table: Table, name: str, part: Slice) -> None:
     low, high = part.interval
     gain = part.lifted["nDCG@10"] - part.frozen["nDCG@10"]
     color = "green" if low > 0 else "red" if high < 0 else "yellow"
-    table.add_row(name, "frozen", *(f"{part.frozen[metric]:.3f}" for metric in METRIC_NAMES))
-    table.add_row(
-        "",
-        "[bold]lifted[/bold]",
-        *(f"[bold]{part.lifted[metric]:.3f}[/bold]" for metric in METRIC_NAMES),
-        f"{part.better} / {part.worse} / {part.same}",
-        f"[{color}]{gain:+.3f}  ({low:+.3f} to {high:+.3f})[/{color}]",
-        end_section=True,
-    )
+    frozen, lifted = ([f"{side[metric]:.3f}" for metric in METRIC_NAMES] for side in (part.frozen, part.lifted))
+    table.add_row(name, "frozen", *frozen, f"[{color}]{gain:+.3f} ({low:+.3f} to {high:+.3f})[/{color}]")
+    counts = f"{part.better} up, {part.worse} down, {part.same} same"
+    table.add_row("", "[bold]lifted", *(f"[bold]{value}" for value in lifted), counts, end_section=True)

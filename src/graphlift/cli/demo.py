@@ -49,14 +49,14 @@ def demo(
     lift.save(store)
     comparison = lift.evaluate(queries, icons.test, query_ids=icons.queries.ids)
     examples = pick_examples(lift, comparison, queries, icons.test, icons.queries.ids, icons.queries.texts)
-    places = [icons.queries.texts.index(example.query) for example in examples[:2]]
+    shown = {example.query: queries[icons.queries.texts.index(example.query)] for example in examples[:2]}
     write_report(
         report_file,
         lift=lift,
         comparison=comparison,
         title="Font Awesome icons",
         examples=examples,
-        attention={icons.queries.texts[place]: queries[place] for place in places},
+        attention=shown,
     )
     out.print(fit.summary(), highlight=False)
     out.print()

@@ -38,5 +38,6 @@ def evaluate(
         print_comparison(comparison)
     if report is not None:
         examples = pick_examples(lift, comparison, x, judged, texts.ids, texts.texts)
-        write_report(report, lift=lift, comparison=comparison, title=str(store), examples=examples)
+        shown = {example.query: x[texts.texts.index(example.query)] for example in examples[:2]}
+        write_report(report, lift=lift, comparison=comparison, title=store.name, examples=examples, attention=shown)
         err.print(f"report: {report}", highlight=False)

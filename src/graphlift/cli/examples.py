@@ -10,7 +10,7 @@ from graphlift.report.examples import Example
 
 SHOWN = 5
 """Results of an example."""
-WIDTH = 60
+WIDTH = 40
 """Characters of a result."""
 
 

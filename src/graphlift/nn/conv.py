@@ -166,9 +166,14 @@ class RuvectorConv(nn.Module):
 
     def _dense_attention(self, states: Tensor, messages: Tensor, mask: Tensor, edge_attr: Tensor | None) -> Tensor:
         queries, keys = self._split_heads(self.lin_query(states)), self._split_heads(self.lin_key(messages))
-        scores = queries @ keys.mT / math.sqrt(queries.shape[-1])  # (G, H, T, S)
         bias = self._edge_bias(edge_attr)
-        return _masked_softmax(scores if bias is None else scores + bias, mask.unsqueeze(1))
+        scale = 1 / math.sqrt(queries.shape[-1])
+        if bias is None:
+            scores = queries @ keys.mT * scale
+        else:  # one pass over the scores, which are the largest tensor here
+            product = torch.baddbmm(bias.flatten(0, 1), queries.flatten(0, 1), keys.flatten(0, 1).mT, alpha=scale)
+            scores = product.unflatten(0, bias.shape[:2])
+        return _masked_softmax(scores, mask.unsqueeze(1))  # (G, H, T, S)
 
     def _absorbed_attention(
         self, states: Tensor, gathered: Tensor, mask: Tensor, share: Tensor, bias: Tensor | None

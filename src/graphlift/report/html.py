@@ -116,7 +116,7 @@ def _training(report: FitReport) -> dict[str, Any]:
             list(report.dev_ndcg),
             list(report.dev_ndcg.values()),
             [f"{score:.3f}" for score in report.dev_ndcg.values()],
-            strong=report.chosen,
+            strong="lift and ranker",
         )
         if report.dev_ndcg
         else None,

@@ -7,6 +7,7 @@ from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from graphlift.memory import Memory
 from graphlift.search.similarity import Similarity
@@ -45,7 +46,7 @@ PAST_ATTRS = (
 )
 """What each channel of a past query's attributes means."""
 
-EDGE_ATTRS = ("lifted similarity", "frozen similarity", "shared answers")
+EDGE_ATTRS = ("lifted similarity", "frozen similarity", "shared answers", "index link")
 """What each channel of a link's attributes means."""
 
 VOTE_TEMPERATURE = 0.05
@@ -103,6 +104,7 @@ class Space:
         past_lifted: the past queries lifted, (Q, C).
         answer_sums: sum of the lifted past queries that each document answered, (N, C).
         answer_counts: how many they are, float (N,).
+        links: the index's bottom level, ``-1`` for empty, int32 (N, d).
     """
 
     similarity: Similarity
@@ -112,13 +114,22 @@ class Space:
     past_lifted: Tensor
     answer_sums: Tensor
     answer_counts: Tensor
+    links: Tensor
 
     @classmethod
-    def of(cls, similarity: Similarity, frozen: Tensor, lifted: Tensor, memory: Memory, past_lifted: Tensor) -> Self:
-        """The space of these vectors."""
+    def of(
+        cls,
+        similarity: Similarity,
+        frozen: Tensor,
+        lifted: Tensor,
+        memory: Memory,
+        past_lifted: Tensor,
+        links: Tensor,
+    ) -> Self:
+        """The space of these vectors and links."""
         sums = torch.zeros_like(lifted).index_add_(0, memory.rows, past_lifted[memory.query_of_answer])
         counts = memory.answer_counts(len(frozen)).float()
-        return cls(similarity, frozen, lifted, memory, past_lifted, sums, counts)
+        return cls(similarity, frozen, lifted, memory, past_lifted, sums, counts, links)
 
 
 def build_subgraphs(
@@ -215,6 +226,7 @@ def build_subgraphs(
             space.similarity.pairwise(candidates_lifted, torch.cat([candidates_lifted, past_lifted], dim=1)),
             space.similarity.pairwise(candidates_frozen, torch.cat([candidates_frozen, past_frozen], dim=1)),
             torch.cat([_shared(answered, near_count), answered], dim=2),
+            F.pad(_linked(space.links, rows, mask), (0, past.shape[1])),
         ],
         dim=1,
     )
@@ -262,6 +274,20 @@ def _shared(answered: Tensor, count: Tensor) -> Tensor:
     """Cosine between the sets of near past queries that two candidates answered, (B, n, n)."""
     size = count.clamp(min=1).sqrt()
     return answered @ answered.mT / (size.unsqueeze(2) * size.unsqueeze(1))
+
+
+def _linked(links: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
+    """Which candidates the index links, in either direction, float (B, n, n)."""
+    batch, count = rows.shape
+    ordered, place = rows.masked_fill(~mask, -2).sort(dim=1)  # no link leads to -2
+    targets = links[rows].long().flatten(1)  # (B, n * d)
+    found = torch.searchsorted(ordered, targets).clamp(max=count - 1)
+    hit = ordered.gather(1, found) == targets
+    column = torch.where(hit, place.gather(1, found), count)  # misses go to a column that is cut off
+    linked = torch.zeros(batch, count, count + 1)
+    linked.scatter_(2, column.view(batch, count, -1), 1.0)
+    linked = linked[..., :count] * mask.unsqueeze(2)
+    return torch.maximum(linked, linked.mT)
 
 
 def _rank(scores: Tensor, mask: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ from graphlift.errors import StoreCorruptError, StoreError, StoreVersionError
 
 FORMAT = 1
 """Raised whenever an older graphlift could not read what this one writes."""
+ABANDONED = 3600
+"""Seconds after which a half-written version counts as left behind by a killed process."""
 CURRENT, VERSIONS, MANIFEST = "CURRENT", "versions", "manifest.json"
 
 
@@ -157,5 +160,6 @@ def _sha256(file: Path) -> str:
 def _remove_old(versions: Path, number: int) -> None:
     """Keep the current version and the one before it; nothing depends on whether this succeeds."""
     for folder in versions.iterdir():
-        if folder.name.startswith(".") or (folder.name.isdigit() and int(folder.name) < number - 1):
+        old = folder.name.isdigit() and int(folder.name) < number - 1
+        if old or (folder.name.startswith(".") and time.time() - folder.stat().st_mtime > ABANDONED):
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -110,7 +109,6 @@ def fit(
         cold_dev_queries=_cold(held, learned),
         dev_given=given,
         dev_ndcg={name: float(scores.mean()) for name, scores in choices.items()},
-        chosen=max(choices, key=lambda name: float(choices[name].mean())),
         interval=interval,
         stages=run.stages,
         seconds=0.0,
@@ -118,8 +116,8 @@ def fit(
     lifted = None
     if sure:
         lifted = attempt.lifted
-        if not given:  # the choice is made; what was held out for it may now teach too
-            lifted = run.train(queries, None).lifted
+        if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
+            lifted = run.lift_again(queries, attempt.lifted.model.ranker)
             report.refitted = True
             report.stages = run.stages
         lifted, report.recall, report.relinked = _navigable(lifted, held)
@@ -161,24 +159,25 @@ class _Run:
         self.similarity = Similarity.of(index.metric, index.x)
         self.stages: list[Stage] = []
 
-    def train(self, queries: Memory, dev: Memory | None) -> _Attempt:
-        """A model of these queries; epochs are chosen on dev where there is one."""
-        suffix = "" if dev is not None else ", all queries"
-        model = self._lift(queries, f"lift{suffix}")
-        subgraphs, relevance = self._cross_fitted(queries, suffix)
+    def train(self, queries: Memory, dev: Memory) -> _Attempt:
+        """A model of these queries; the ranker's epoch is chosen on dev."""
+        model = self._lift(queries, "lift")
         lifted = LiftedIndex(self.index, model, queries)
+        subgraphs, relevance = self._cross_fitted(queries)
         ranker = deepcopy(model.ranker).to(self.device)
-        evaluate, walk_ndcg = None, np.zeros(0)
-        if dev is not None:
-            seen = lifted.subgraphs(dev.queries)
-            walk_ndcg = ndcg(lifted.lifted, dev, lifted.lift_queries(dev.queries))
-            evaluate = partial(_ranked_ndcg, ranker, seen, dev)
+        evaluate = partial(_ranked_ndcg, ranker, lifted.subgraphs(dev.queries), dev)
         objective = RankingObjective(ranker, subgraphs, relevance)
-        self._stage(f"ranker{suffix}", ranker, objective, self.config.ranker, queries, evaluate)
+        self._stage("ranker", ranker, objective, self.config.ranker, queries, evaluate)
         model.ranker.load_state_dict(ranker.state_dict())
-        return _Attempt(lifted, walk_ndcg)
+        return _Attempt(lifted, ndcg(lifted.lifted, dev, lifted.lift_queries(dev.queries)))
 
-    def _cross_fitted(self, queries: Memory, suffix: str) -> tuple[Subgraphs, Tensor]:
+    def lift_again(self, queries: Memory, ranker: SubgraphRanker) -> LiftedIndex:
+        """A lift and a memory of more queries under a ranker that is trained already."""
+        model = self._lift(queries, "lift, all queries")
+        model.ranker.load_state_dict(ranker.state_dict())
+        return LiftedIndex(self.index, model, queries)
+
+    def _cross_fitted(self, queries: Memory) -> tuple[Subgraphs, Tensor]:
         """Subgraphs of training queries under lifts that have not seen them, and the grades of their candidates.
 
         Candidates from a lift that was trained on the query look better than those of any new query will.
@@ -190,7 +189,7 @@ class _Run:
         parts, owners = [], []
         for fold in range(folds):
             outside, inside = (fold_of != fold).nonzero().flatten(), (fold_of == fold).nonzero().flatten()
-            model = self._lift(queries.select(outside), f"lift, fold {fold + 1} of {folds}{suffix}")
+            model = self._lift(queries.select(outside), f"lift, fold {fold + 1} of {folds}")
             inside = inside[: MAX_RANKED // folds]
             parts.append(LiftedIndex(self.index, model, queries).subgraphs(queries.queries[inside], own=inside))
             owners.append(inside)
@@ -216,7 +215,7 @@ class _Run:
             hard_negatives=config.hard_negatives,
             local_weight=config.local_weight,
         )
-        self._stage(name, model, objective, schedule, queries, None)
+        self._stage(name, model, objective, schedule, queries)
         return model.cpu()
 
     def _stage(
@@ -226,7 +225,7 @@ class _Run:
         objective: Objective,
         schedule: LoopConfig,
         queries: Memory,
-        evaluate: Callable[[], float] | None,
+        evaluate: Callable[[], float] | None = None,
     ) -> None:
         """Train one module and note what happened."""
         started = time.perf_counter()

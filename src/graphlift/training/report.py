@@ -31,12 +31,10 @@ class FitReport(BaseModel):
         train_queries, dev_queries: how many were trained on, and how many were held out.
         cold_dev_queries: how many of the held-out ones share no relevant document with training.
         dev_given: whether the held-out queries were given or taken from the training queries.
-        dev_ndcg: nDCG@10 of the held-out queries for each choice: what served before, the lift alone, the
-            whole model.
-        chosen: the best of them.
+        dev_ndcg: nDCG@10 of the held-out queries by what served before, by the lift alone, by the whole model.
         interval: 95 % paired bootstrap interval of the gain in nDCG@10 over what served before.
         stages: in the order of their training.
-        refitted: whether the published model was trained once more, on the held-out queries too.
+        refitted: whether lift and memory of the published model were made once more, of the held-out queries too.
         recall: share of the true 10 nearest lifted documents that the walk finds, by sample.
         relinked: whether the lifted documents needed new links, because recall fell with the old ones.
         seconds: wall time of the whole fit.
@@ -52,7 +50,6 @@ class FitReport(BaseModel):
     cold_dev_queries: int
     dev_given: bool
     dev_ndcg: dict[str, float]
-    chosen: str
     interval: tuple[float, float]
     stages: list[Stage]
     refitted: bool = False
@@ -62,12 +59,11 @@ class FitReport(BaseModel):
 
     def summary(self) -> str:
         """A few lines for people."""
-        origin = "given" if self.dev_given else "held out of the training queries"
+        origin = "more were given to judge by" if self.dev_given else "more were held out"
         scores = ", ".join(f"{name} {score:.3f}" for name, score in self.dev_ndcg.items())
         lines = [
             ("Published: " if self.published else "Not published: ") + self.reason,
-            f"{self.train_queries} queries trained on; {self.dev_queries} {origin}, "
-            f"{self.cold_dev_queries} of them cold.",
+            f"{self.train_queries} queries trained on; {self.dev_queries} {origin} ({self.cold_dev_queries} cold).",
             f"nDCG@10 of held-out queries: {scores}.",
         ]
         if self.recall is not None:

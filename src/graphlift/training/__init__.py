@@ -1,0 +1,1 @@
+"""A fit: what is trained, in which stages, and whether the result may serve."""

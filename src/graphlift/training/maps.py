@@ -1,1 +1,0 @@
-"""First stage of a fit: the lift of queries and documents, by contrast."""
