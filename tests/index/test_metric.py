@@ -57,6 +57,6 @@ def test_vectors_without_channels():
 
 def test_a_zero_vector_has_no_direction():
     vectors = [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
-    with pytest.raises(InputError, match=r"`vectors` must not be zero .* got 2 zero rows, first row 1"):
+    with pytest.raises(InputError, match=r"`vectors` must not be zero .* got 2 zero rows, first in row 1"):
         Metric.COSINE.prepare(vectors, "vectors")
     assert Metric.L2.prepare(vectors, "vectors").shape == (3, 2)
