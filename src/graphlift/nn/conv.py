@@ -170,9 +170,9 @@ class RuvectorConv(nn.Module):
         scale = 1 / math.sqrt(queries.shape[-1])
         if bias is None:
             scores = queries @ keys.mT * scale
-        else:  # one pass over the scores, which are the largest tensor here
-            product = torch.baddbmm(bias.flatten(0, 1), queries.flatten(0, 1), keys.flatten(0, 1).mT, alpha=scale)
-            scores = product.unflatten(0, bias.shape[:2])
+        else:  # in place, as scores are the largest tensor here
+            flat = bias.flatten(0, 1).baddbmm_(queries.flatten(0, 1), keys.flatten(0, 1).mT, alpha=scale)
+            scores = flat.view_as(bias)
         return _masked_softmax(scores, mask.unsqueeze(1))  # (G, H, T, S)
 
     def _absorbed_attention(
@@ -205,7 +205,8 @@ class RuvectorConv(nn.Module):
         if edge_attr is None or self.lin_edge is None:
             return None
         planes = edge_attr.movedim(-1, 1)
-        return (self.lin_edge.weight @ planes.flatten(2)).unflatten(2, planes.shape[2:])
+        weight = self.lin_edge.weight.expand(len(planes), -1, -1)  # `@` would transpose all links to use one weight
+        return torch.bmm(weight, planes.flatten(2)).unflatten(2, planes.shape[2:])
 
     def _split_heads(self, x: Tensor) -> Tensor:
         """(G, S, C) -> (G, H, S, C / H)."""
@@ -274,5 +275,5 @@ def _shares(mask: Tensor, weight: Tensor) -> Tensor:
 
 
 def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over what the mask leaves; uniform, not NaN, where it leaves nothing."""
-    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)
+    """Softmax over what the mask leaves; uniform, not NaN, where it leaves nothing. Overwrites the scores."""
+    return scores.masked_fill_(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)
