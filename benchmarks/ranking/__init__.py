@@ -1,0 +1,1 @@
+"""Ranking quality of graphlift and of what people would use instead."""

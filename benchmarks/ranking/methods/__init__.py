@@ -1,0 +1,24 @@
+"""What is compared: each method is a function from a task and a seed to the test queries' rankings (Q, 100)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from benchmarks.ranking.methods import adapters, feedback, frozen, lifted, nudge
+from benchmarks.ranking.task import Task
+
+METHODS: dict[str, Callable[[Task, int], Tensor]] = {
+    "frozen, exact": frozen.exact,
+    "frozen, HNSW": frozen.hnsw,
+    "vector feedback": feedback.rocchio,
+    "linear adapter": adapters.linear,
+    "two-layer adapter": adapters.two_layer,
+    "linear maps, both sides": adapters.both_sides,
+    "NUDGE-M": nudge.nudge_m,
+    "NUDGE-N": nudge.nudge_n,
+    "graphlift": lifted.graphlift,
+}
+"""Name -> method; the last one is ours, the others are rivals."""
+OURS = "graphlift"
