@@ -9,8 +9,8 @@ import torch
 from hypothesis import settings
 
 from graphlift.graph import EMPTY, NeighborTable
-from graphlift.index.metric import Metric
 from graphlift.memory import Memory
+from graphlift.metric import Metric
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space
 

@@ -16,7 +16,7 @@ ROOT = Path(graphlift.__file__).parent
 
 FLOORS = [  # from the ground up; what stands on one floor may import from it and from all below
     {"errors", "atomic", "_version"},
-    {"graph", "memory", "data"},
+    {"graph", "memory", "metric", "data"},
     {"index"},
     {"losses", "sampling", "search"},
     {"nn"},

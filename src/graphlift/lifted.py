@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from graphlift.index.flat import FlatIndex
-from graphlift.index.hnsw import HnswIndex, Rows
-from graphlift.index.metric import Metric, Vectors
+from graphlift.index.hnsw import HnswIndex
+from graphlift.index.storage import Rows
 from graphlift.memory import Memory
+from graphlift.metric import Metric, Vectors
 from graphlift.model import LiftModel
 from graphlift.search.descent import Descent
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
@@ -83,19 +84,19 @@ class LiftedIndex:
     @torch.inference_mode()
     def subgraphs(self, queries: Tensor, own: Tensor | None = None) -> Subgraphs:
         """The subgraphs of queries (B, C) of the frozen space; ``own`` as in `build_subgraphs`."""
-        owns = [None] * len(queries.split(BATCH)) if own is None else own.split(BATCH)
-        return Subgraphs.cat(
-            [
-                self._subgraphs(chunk, lifted := self.lift_queries(chunk), self._walk(lifted)[1], owned)
-                for chunk, owned in zip(queries.split(BATCH), owns, strict=True)
-            ]
-        )
+        parts = []
+        for start in range(0, len(queries), BATCH):
+            chunk = slice(start, start + BATCH)
+            lifted = self.lift_queries(queries[chunk])
+            owned = None if own is None else own[chunk]
+            parts.append(self._subgraphs(queries[chunk], lifted, self._walk(lifted)[1], owned))
+        return Subgraphs.cat(parts)
 
     def _search(self, queries: Tensor, k: int, ef_search: int | None) -> tuple[Tensor, Tensor]:
         lifted = self.lift_queries(queries)
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
-        subgraphs = self._subgraphs(queries, lifted, walked[:, :num_walked])
+        subgraphs = self._subgraphs(queries, lifted, walked)
         scores = self.model.ranker(subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
         rows = subgraphs.rows
         if walked.shape[1] > num_walked:  # what the ranker did not see follows in the order of the walk

@@ -52,7 +52,7 @@ class LiftModel(nn.Module):
         config: shape.
 
     Example:
-        >>> from graphlift.index.metric import Metric
+        >>> from graphlift.metric import Metric
         >>> model = LiftModel(8, Similarity(Metric.COSINE), ModelConfig())
         >>> x = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
         >>> torch.allclose(model.lift_documents(x), x)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graphlift.index.flat import FlatIndex
-from graphlift.index.metric import Metric
+from graphlift.metric import Metric
 
 
 @pytest.mark.parametrize("metric", list(Metric))

@@ -10,7 +10,7 @@ import torch
 from graphlift.errors import InputError
 from graphlift.graph import EMPTY, HnswGraph, Level
 from graphlift.index import HnswIndex, Ids
-from graphlift.index.metric import Metric
+from graphlift.metric import Metric
 
 METRICS = list(Metric)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from graphlift.index.metric import Metric
 from graphlift.memory import Memory
+from graphlift.metric import Metric
 from graphlift.nn.ranker import Standardize, SubgraphRanker
 from graphlift.search.subgraph import NODE_ATTRS, Space, build_subgraphs
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from graphlift.index.metric import Metric
+from graphlift.metric import Metric
 from graphlift.search.similarity import Similarity
 
 METRICS = list(Metric)

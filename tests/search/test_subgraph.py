@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from graphlift.index.metric import Metric
 from graphlift.memory import Memory
+from graphlift.metric import Metric
 from graphlift.search.subgraph import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS, Space, Subgraphs, build_subgraphs
 
 METRICS = list(Metric)

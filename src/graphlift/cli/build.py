@@ -13,8 +13,8 @@ from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_texts, read_vectors
 from graphlift.errors import InputError
 from graphlift.index.hnsw import HnswIndex
-from graphlift.index.metric import Metric
 from graphlift.lift import Lift
+from graphlift.metric import Metric
 from graphlift.store.folder import is_store
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import faiss
 
-from graphlift.index.hnsw import Rows
-from graphlift.index.metric import Metric, Vectors
+from graphlift.index.storage import Rows, faiss_metric, search
+from graphlift.metric import Metric, Vectors
 
 
 class FlatIndex:
@@ -20,7 +20,7 @@ class FlatIndex:
 
     def __init__(self, vectors: Vectors, metric: Metric) -> None:
         self.metric = metric
-        self._faiss = faiss.IndexFlat(vectors.shape[1], metric.faiss_metric)
+        self._faiss = faiss.IndexFlat(vectors.shape[1], faiss_metric(metric))
         self._faiss.add(vectors)
 
     def __len__(self) -> int:
@@ -28,5 +28,4 @@ class FlatIndex:
 
     def search_rows(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """Similarities and rows of the k nearest, both (Q, k)."""
-        values, rows = self._faiss.search(queries, k)
-        return values * self.metric.sign, rows
+        return search(self._faiss, self.metric, queries, k)

@@ -17,9 +17,8 @@ from graphlift.graph import HnswGraph
 from graphlift.index.hits import Hits
 from graphlift.index.ids import Id, Ids
 from graphlift.index.links import read_links, write_links
-from graphlift.index.metric import Metric, Vectors
-
-Rows = npt.NDArray[np.int64]
+from graphlift.index.storage import Rows, faiss_metric, search
+from graphlift.metric import Metric, Vectors
 
 
 class HnswIndex:
@@ -82,7 +81,7 @@ class HnswIndex:
         names = Ids.counted(len(prepared)) if ids is None else Ids(ids)
         if len(names) != len(prepared):
             raise InputError(f"`ids` must be as many as vectors ({len(prepared)}), got {len(names)}.")
-        index = faiss.IndexHNSWFlat(prepared.shape[1], M, metric.faiss_metric)
+        index = faiss.IndexHNSWFlat(prepared.shape[1], M, faiss_metric(metric))
         index.hnsw.efConstruction = ef_construction
         index.hnsw.efSearch = ef_search
         step = len(prepared) if progress is None else max(256, len(prepared) // 100)
@@ -109,7 +108,7 @@ class HnswIndex:
             raise InputError(
                 f"`vectors`, `graph` and `ids` must agree, got {len(vectors)}, {graph.num_nodes} and {len(ids)} nodes."
             )
-        index = faiss.IndexHNSWFlat(vectors.shape[1], M, metric.faiss_metric)
+        index = faiss.IndexHNSWFlat(vectors.shape[1], M, faiss_metric(metric))
         write_links(graph, index.hnsw)
         index.hnsw.efConstruction = ef_construction
         index.hnsw.efSearch = ef_search
@@ -201,8 +200,7 @@ class HnswIndex:
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """Like `search` for queries in the metric's form: similarities and rows, both (Q, k)."""
         params = faiss.SearchParametersHNSW(efSearch=max(k, ef_search or self.ef_search))
-        values, rows = self._faiss.search(queries, k, params=params)
-        values *= self.metric.sign
+        values, rows = search(self._faiss, self.metric, queries, k, params)
         short = np.flatnonzero(rows[:, -1] < 0)
         if len(short):  # nodes without incoming links cannot be walked to: such queries are scanned
             values[short], rows[short] = self.exact_search_rows(queries[short], k)
@@ -210,8 +208,7 @@ class HnswIndex:
 
     def exact_search_rows(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """Similarities and rows of the true k nearest by a scan of all vectors, both (Q, k)."""
-        values, rows = faiss.downcast_index(self._faiss.storage).search(queries, k)
-        return values * self.metric.sign, rows
+        return search(faiss.downcast_index(self._faiss.storage), self.metric, queries, k)
 
     def sampled_recall(self, queries: Vectors, k: int = 10, ef_search: int | None = None) -> float:
         """Share of the true k nearest that the walk finds, mean over queries in the metric's form."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graphlift.index.metric import Metric
+from graphlift.metric import Metric
 
 
 @dataclass(frozen=True)

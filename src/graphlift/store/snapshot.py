@@ -18,9 +18,9 @@ from graphlift.errors import GraphliftError, StoreCorruptError
 from graphlift.graph import HnswGraph, Level
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.ids import Ids
-from graphlift.index.metric import Metric
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
+from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig
 from graphlift.search.similarity import Similarity
 from graphlift.store.folder import read_version, write_version

@@ -11,9 +11,9 @@ from torch import Tensor
 from graphlift.evaluation.bootstrap import paired_interval
 from graphlift.evaluation.metrics import evaluate
 from graphlift.evaluation.runs import run_from_rankings
-from graphlift.index.hnsw import Rows
-from graphlift.index.metric import Vectors
+from graphlift.index.storage import Rows
 from graphlift.memory import Memory
+from graphlift.metric import Vectors
 
 Scores = npt.NDArray[np.float64]
 

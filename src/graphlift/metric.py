@@ -1,11 +1,10 @@
-"""How near two vectors are: one name, one similarity, one FAISS constant."""
+"""How near two vectors are: a name for each similarity, and the form that it wants vectors in."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -24,16 +23,6 @@ class Metric(StrEnum):
     COSINE = "cosine"
     INNER_PRODUCT = "ip"
     L2 = "l2"
-
-    @property
-    def faiss_metric(self) -> int:
-        """FAISS's constant."""
-        return int(faiss.METRIC_L2 if self is Metric.L2 else faiss.METRIC_INNER_PRODUCT)
-
-    @property
-    def sign(self) -> int:
-        """What turns a number of FAISS into a similarity: FAISS returns squared distances for L2."""
-        return -1 if self is Metric.L2 else 1
 
     def prepare(self, vectors: npt.ArrayLike, argument: str, channels: int | None = None) -> Vectors:
         """Vectors in the form that the index stores and searches: float32, contiguous, unit length for cosine.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graphlift.errors import InputError
-from graphlift.index.metric import Metric
+from graphlift.metric import Metric
 
 SIZES = {"tiny": 1e-30, "small": 1e-20, "plain": 1.0, "large": 1e20, "huge": 1e37}
 
