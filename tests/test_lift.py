@@ -147,7 +147,8 @@ BAD = {
     "unknown document": (lambda w: {"qrels": w.train | {"q0": {"nothing": 1.0}}}, "qrels"),
     "nothing relevant": (lambda w: {"qrels": {"q0": {"d0": 0.0}}}, "qrels"),
     "too few": (lambda w: {"qrels": {"q0": {"d0": 1.0}}}, "qrels"),
-    "unknown in dev": (lambda w: {"dev_qrels": {"q0": {"nothing": 1.0}}}, "dev_qrels"),
+    "unknown in dev": (lambda w: {"dev_qrels": {"q179": {"nothing": 1.0}}}, "dev_qrels"),
+    "training query in dev": (lambda w: {"dev_qrels": {"q0": {"d0": 1.0}}}, "dev_qrels"),
 }
 
 

@@ -151,6 +151,9 @@ class Lift:
         """
         now = self._now
         query_ids = None if query_ids is None else list(query_ids)
+        both = next((query for query in dev_qrels or () if query in qrels), None)
+        if both is not None:
+            raise InputError(f"`dev_qrels` must judge other queries than `qrels`, got {both!r} in both.")
         dev = None if dev_qrels is None else _judged(now.index, queries, query_ids, dev_qrels, "dev_qrels").memory
         result = fit(
             now.index,

@@ -1,0 +1,186 @@
+"""The stages of a fit: the lift, the ranker on cross-fitted candidates, and the lift once more."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import zlib
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from graphlift.index.hnsw import HnswIndex
+from graphlift.lifted import LiftedIndex
+from graphlift.memory import Memory
+from graphlift.model import LiftModel
+from graphlift.nn.ranker import SubgraphRanker
+from graphlift.search.similarity import Similarity
+from graphlift.search.subgraph import Subgraphs
+from graphlift.training.checkpoint import Checkpoint
+from graphlift.training.config import FitConfig, LoopConfig
+from graphlift.training.contrast import ContrastObjective
+from graphlift.training.gate import Scores, ndcg, ndcg_of_rows
+from graphlift.training.loop import Objective, train
+from graphlift.training.progress import Progress, ProgressCallback
+from graphlift.training.ranking import RankingObjective
+from graphlift.training.report import Stage
+
+MAX_RANKED = 20_000
+"""The ranker learns from at most so many queries: their subgraphs are held in memory."""
+STEPS_PER_EPOCH = 6
+"""Small training sets are passed over several times an epoch, so that there are at least so many steps."""
+FEW_PAIRS = 1000
+"""With fewer pairs a pass the lift trains in batches of half the size, which makes more steps of them."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A model that is trained and not yet judged.
+
+    Attributes:
+        lifted: ready to search.
+        walk_ndcg: nDCG@10 of every dev query by the walk alone, before the ranker.
+    """
+
+    lifted: LiftedIndex
+    walk_ndcg: Scores
+
+
+class Stages:
+    """Trains models of queries over one index, stage by stage, and keeps what happened in ``done``.
+
+    Args:
+        index: the frozen index.
+        config: of the fit.
+        device: where to train.
+        checkpoints: folder from which an interrupted stage goes on; None for none.
+        progress: called after every epoch.
+    """
+
+    def __init__(
+        self,
+        index: HnswIndex,
+        config: FitConfig,
+        device: str,
+        checkpoints: Path | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.index, self.config, self.device = index, config, device
+        self.checkpoints, self.progress = checkpoints, progress
+        self.similarity = Similarity.of(index.metric, index.x)
+        self.done: list[Stage] = []
+
+    def train(self, queries: Memory, dev: Memory) -> Attempt:
+        """A model of these queries; the ranker's epoch is chosen on dev."""
+        model = self._lift(queries, "lift")
+        lifted = LiftedIndex(self.index, model, queries)
+        subgraphs, relevance = self._cross_fitted(queries)
+        ranker = deepcopy(model.ranker).to(self.device)
+        evaluate = partial(_ranked_ndcg, ranker, lifted.subgraphs(dev.queries), dev)
+        objective = RankingObjective(ranker, subgraphs, relevance)
+        self._stage("ranker", ranker, objective, self.config.ranker, queries, evaluate)
+        model.ranker.load_state_dict(ranker.state_dict())
+        return Attempt(lifted, ndcg(lifted.lifted, dev, lifted.lift_queries(dev.queries)))
+
+    def lift_again(self, queries: Memory, ranker: SubgraphRanker) -> LiftedIndex:
+        """A lift and a memory of more queries under a ranker that is trained already."""
+        model = self._lift(queries, "lift, all queries")
+        model.ranker.load_state_dict(ranker.state_dict())
+        return LiftedIndex(self.index, model, queries)
+
+    def _cross_fitted(self, queries: Memory) -> tuple[Subgraphs, Tensor]:
+        """Subgraphs of training queries under lifts that have not seen them, and the grades of their candidates.
+
+        Candidates from a lift that was trained on the query look better than those of any new query will.
+        """
+        folds = self.config.folds
+        order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(self.config.seed))
+        fold_of = torch.empty_like(order)
+        fold_of[order] = torch.arange(len(order)) % folds
+        parts, owners = [], []
+        for fold in range(folds):
+            outside, inside = (fold_of != fold).nonzero().flatten(), (fold_of == fold).nonzero().flatten()
+            model = self._lift(queries.select(outside), f"lift, fold {fold + 1} of {folds}")
+            inside = inside[: MAX_RANKED // folds]
+            parts.append(LiftedIndex(self.index, model, queries).subgraphs(queries.queries[inside], own=inside))
+            owners.append(inside)
+        subgraphs = Subgraphs.cat(parts)
+        return subgraphs, queries.grade(torch.cat(owners).unsqueeze(1), subgraphs.rows)
+
+    def _lift(self, queries: Memory, name: str) -> LiftModel:
+        """A model whose lift is trained, on the CPU."""
+        config = self.config
+        torch.manual_seed(_stage_seed(config.seed, name))
+        model = LiftModel(self.index.channels, self.similarity, config.model).to(self.device)
+        schedule = config.lift
+        if int(queries.counts.clamp(max=config.answers_per_query).sum()) < FEW_PAIRS:
+            schedule = schedule.model_copy(update={"batch_size": max(2, schedule.batch_size // 2)})
+        objective = ContrastObjective(
+            model,
+            self.index,
+            queries,
+            temperature=config.temperature,
+            answers_per_query=config.answers_per_query,
+            min_pairs=STEPS_PER_EPOCH * schedule.batch_size,
+            random_negatives=config.random_negatives,
+            hard_negatives=config.hard_negatives,
+            local_weight=config.local_weight,
+        )
+        self._stage(name, model, objective, schedule, queries)
+        return model.cpu()
+
+    def _stage(
+        self,
+        name: str,
+        module: nn.Module,
+        objective: Objective,
+        schedule: LoopConfig,
+        queries: Memory,
+        evaluate: Callable[[], float] | None = None,
+    ) -> None:
+        """Train one module and note what happened."""
+        started = time.perf_counter()
+
+        def tell(done: int, total: int, loss: float) -> None:
+            if self.progress is not None:
+                self.progress(Progress(name, done, total, loss))
+
+        history = train(
+            module,
+            objective,
+            schedule,
+            seed=_stage_seed(self.config.seed, name),
+            evaluate=evaluate,
+            checkpoint=self._checkpoint(name, queries),
+            progress=tell,
+        )
+        self.done.append(Stage(name=name, history=history, seconds=time.perf_counter() - started))
+
+    def _checkpoint(self, name: str, queries: Memory) -> Checkpoint | None:
+        """The stage's file; its fingerprint covers configuration, queries and documents."""
+        if self.checkpoints is None:
+            return None
+        digest = hashlib.sha256(f"{name}\n{self.config.model_dump_json()}\n{self.device}".encode())
+        for tensor in (queries.queries, queries.offsets, queries.rows, queries.grades, self.index.x):
+            digest.update(tensor.contiguous().numpy().data)
+        return Checkpoint(self.checkpoints / f"{re.sub(r'[^a-z0-9]+', '-', name)}.safetensors", digest.hexdigest())
+
+
+@torch.inference_mode()
+def _ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> float:
+    """Mean nDCG@10 of what a ranker makes of subgraphs that are drawn already."""
+    device = ranker.scale.device
+    scores = torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in torch.arange(len(subgraphs)).split(256)])
+    shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
+    best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(shown).indices
+    return float(ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries).mean())
+
+
+def _stage_seed(seed: int, name: str) -> int:
+    return zlib.crc32(f"{seed} {name}".encode())
