@@ -31,7 +31,7 @@ from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Stage
 
-MAX_RANKED = 20_000
+MAX_RANKED = 10_000
 """The ranker learns from at most so many queries: their subgraphs are held in memory."""
 STEPS_PER_EPOCH = 6
 """Small training sets are passed over several times an epoch, so that there are at least so many steps."""
