@@ -9,7 +9,8 @@ from torch.testing import assert_close
 from graphlift.memory import Memory
 from graphlift.metric import Metric
 from graphlift.nn.ranker import Standardize, SubgraphRanker
-from graphlift.search.subgraph import NODE_ATTRS, Space, build_subgraphs
+from graphlift.search.attributes import NODE_ATTRS
+from graphlift.search.subgraph import Space, build_subgraphs
 
 BATCH, WALKED, PAST, RECALLED = 3, 7, 5, 6
 

@@ -9,7 +9,8 @@ from torch.testing import assert_close
 
 from graphlift.memory import Memory
 from graphlift.metric import Metric
-from graphlift.search.subgraph import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS, Space, Subgraphs, build_subgraphs
+from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
+from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 
 METRICS = list(Metric)
 BATCH, WALKED, PAST, RECALLED = 3, 7, 5, 4

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphlift.nn.conv import RuvectorConv
-from graphlift.search.subgraph import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS, Subgraphs
+from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
+from graphlift.search.subgraph import Subgraphs
 
 
 class Standardize(nn.Module):
