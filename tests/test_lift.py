@@ -148,6 +148,10 @@ BAD = {
     "nothing relevant": (lambda w: {"qrels": {"q0": {"d0": 0.0}}}, "qrels"),
     "too few": (lambda w: {"qrels": {"q0": {"d0": 1.0}}}, "qrels"),
     "unknown in dev": (lambda w: {"dev_qrels": {"q179": {"nothing": 1.0}}}, "dev_qrels"),
+    "grade": (lambda w: {"qrels": w.train | {"q0": {"d0": 0.3}}}, "qrels"),
+    "infinite grade": (lambda w: {"qrels": w.train | {"q0": {"d0": float("inf")}}}, "qrels"),
+    "text for a list": (lambda w: {"qrels": w.train | {"q0": "d0"}}, "qrels"),
+    "device": (lambda w: {"device": "abacus"}, "device"),
     "training query in dev": (lambda w: {"dev_qrels": {"q0": {"d0": 1.0}}}, "dev_qrels"),
 }
 

@@ -37,10 +37,11 @@ class NeighborTable:
     """
 
     def __init__(self, ids: Tensor | npt.NDArray[np.integer], num_sources: int | None = None) -> None:
-        ids = torch.as_tensor(ids)
+        if isinstance(ids, np.ndarray):
+            ids = torch.from_numpy(np.ascontiguousarray(ids, dtype=ids.dtype.newbyteorder("=")))
         if ids.ndim != 2 or ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
             raise InputError(f"`ids` must be an integer table (N, d), got {ids.dtype} of shape {tuple(ids.shape)}.")
-        self.ids = ids
+        self.ids = ids if ids.dtype == torch.int32 else ids.long()  # what can be gathered with
         self.num_sources = len(ids) if num_sources is None else num_sources
         if ids.numel():
             low, high = (int(bound) for bound in ids.aminmax())

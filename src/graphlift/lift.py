@@ -13,6 +13,7 @@ import torch
 
 from graphlift.errors import InputError, UnknownIdError
 from graphlift.evaluation.comparison import Comparison, compare
+from graphlift.evaluation.metrics import MAX_GRADE
 from graphlift.evaluation.runs import run_from_rankings
 from graphlift.index.hits import Hits
 from graphlift.index.hnsw import HnswIndex
@@ -151,6 +152,8 @@ class Lift:
         """
         now = self._now
         query_ids = None if query_ids is None else list(query_ids)
+        if checkpoints is not None and Path(checkpoints).exists() and not Path(checkpoints).is_dir():
+            raise InputError(f"`checkpoints` must be a folder, got the file {str(checkpoints)!r}.")
         both = next((query for query in dev_qrels or () if query in qrels), None)
         if both is not None:
             raise InputError(f"`dev_qrels` must judge other queries than `qrels`, got {both!r} in both.")
@@ -192,9 +195,10 @@ class Lift:
         now = self._now
         judged = _judged(now.index, queries, query_ids, qrels, "qrels")
         x, k = judged.memory.queries.numpy(), min(10, len(now.index))
+        beam = ef_search if now.lifted is None else now.lifted.beam(ef_search)  # the same for both
         names = [str(name) for name in now.index.ids.array]
         rankings = [
-            [[names[row] for row in found] for found in searcher.search_rows(x, k, ef_search)[1].tolist()]
+            [[names[row] for row in found] for found in searcher.search_rows(x, k, beam)[1].tolist()]
             for searcher in (now.index, now.lifted or now.index)
         ]
         frozen, lifted = (run_from_rankings(judged.ids, ranking) for ranking in rankings)
@@ -253,7 +257,7 @@ def _judged(
     unknown = next((query for query in qrels if query not in ids), None)
     if unknown is not None:
         raise UnknownIdError(f"`{argument}` must judge queries that have a vector, got {unknown!r}.")
-    relevant = {query: relevant_of(documents) for query, documents in qrels.items()}
+    relevant = {query: _checked_relevant(query, documents, argument) for query, documents in qrels.items()}
     relevant = {query: documents for query, documents in relevant.items() if documents}
     if not relevant:
         raise InputError(f"`{argument}` must judge at least one document relevant, got none.")
@@ -263,6 +267,18 @@ def _judged(
     ]
     memory = Memory.of(torch.from_numpy(x[ids.rows(list(relevant))]), answers)
     return _Judged([str(query) for query in relevant], memory)
+
+
+def _checked_relevant(query: Id, documents: Mapping[Id, float] | Iterable[Id], argument: str) -> dict[Id, float]:
+    """The relevant documents of one query, after their form and grades were checked."""
+    if isinstance(documents, str | bytes) or not isinstance(documents, Iterable):
+        raise InputError(f"`{argument}` must give a list or grades of documents, got {documents!r} for {query!r}.")
+    for document, grade in documents.items() if isinstance(documents, Mapping) else ():
+        if not isinstance(grade, int | float | np.number) or float(grade) % 1 or not float(grade) <= MAX_GRADE:
+            raise InputError(
+                f"`{argument}` must have whole grades up to {MAX_GRADE}, got {grade!r} for {query!r} and {document!r}."
+            )
+    return relevant_of(documents)
 
 
 def relevant_of(documents: Mapping[Id, float] | Iterable[Id]) -> dict[Id, float]:

@@ -33,7 +33,7 @@ class LiftedIndex:
         index: the frozen index.
         model: in evaluation mode, on the CPU.
         memory: past queries in the frozen space, at least one.
-        lifted: an index of the lifted documents that exists already; else the frozen index's links are reused.
+        walk_index: an index of the lifted documents that exists already; else the frozen index's links are reused.
         past: an index of the past queries that exists already.
     """
 
@@ -42,19 +42,26 @@ class LiftedIndex:
         index: HnswIndex,
         model: LiftModel,
         memory: Memory,
-        lifted: HnswIndex | None = None,
+        walk_index: HnswIndex | None = None,
         past: PastIndex | None = None,
     ) -> None:
         self.index, self.model, self.memory = index, model, memory
-        self.lifted = lifted if lifted is not None else index.with_vectors(self.lift_documents())
+        self.walk_index = walk_index or index.with_vectors(self.lift_documents())
         with torch.inference_mode():
             past_lifted = self.lift_queries(memory.queries)
             links = torch.from_numpy(index.graph.levels[0].neighbors)
-            self.space = Space.of(model.similarity, index.x, self.lifted.x, memory, past_lifted, links)
+            self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
         self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def beam(self, ef_search: int | None = None) -> int:
+        """The beam that a search with this ``ef_search`` walks with: the ranker wants its candidates found.
+
+        What is compared with a lifted search should walk with the same beam.
+        """
+        return max(self.index.checked_ef(ef_search), self.model.config.num_walked)
 
     @cached_property
     def descent(self) -> Descent:
@@ -112,7 +119,7 @@ class LiftedIndex:
     def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:
         """What a walk in the lifted space finds: at least k, and as many as the ranker takes where there are."""
         count = min(max(k, self.model.config.num_walked), len(self.index))
-        similarity, rows = self.lifted.search_rows(lifted.numpy(), count, ef_search)
+        similarity, rows = self.walk_index.search_rows(lifted.numpy(), count, self.beam(ef_search))
         return torch.from_numpy(similarity) / self.model.similarity.scale, torch.from_numpy(rows)
 
     def _subgraphs(self, queries: Tensor, lifted: Tensor, walked: Tensor, own: Tensor | None = None) -> Subgraphs:

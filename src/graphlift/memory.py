@@ -118,6 +118,30 @@ class Memory:
             torch.cat([self.grades, other.grades]),
         )
 
+    def merged(self) -> Memory:
+        """The memory with equal queries made one, which has the answers of all of them, each with its best grade.
+
+        Example:
+            >>> memory = Memory.of(torch.ones(2, 3), [{4: 1.0}, {4: 2.0, 7: 1.0}]).merged()
+            >>> len(memory), memory.rows.tolist(), memory.grades.tolist()
+            (1, [4, 7], [2.0, 1.0])
+        """
+        answers: dict[bytes, dict[int, float]] = {}
+        first: list[int] = []
+        for number, query in enumerate(map(bytes, self.queries.numpy())):
+            if query not in answers:
+                first.append(number)
+            best = answers.setdefault(query, {})
+            for entry in range(int(self.offsets[number]), int(self.offsets[number + 1])):
+                row, grade = int(self.rows[entry]), float(self.grades[entry])
+                best[row] = max(grade, best.get(row, 0.0))
+        return Memory.of(self.queries[first], list(answers.values()))
+
+    def known_to(self, other: Memory) -> Tensor:
+        """Which queries another memory has too, by their vectors, (Q,)."""
+        known = set(map(bytes, other.queries.numpy()))
+        return torch.tensor([bytes(query) in known for query in self.queries.numpy()], dtype=torch.bool)
+
     def holds(self, queries: Tensor, rows: Tensor) -> Tensor:
         """Whether each query has each row as an answer; the shapes of both broadcast."""
         return self.grade(queries, rows) > 0

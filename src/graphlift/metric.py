@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from graphlift.errors import InputError
 
 Vectors = npt.NDArray[np.float32]
+LARGEST = 1e15
+"""Entries beyond this overflow float32 when thousands of their squares are summed."""
 
 
 class Metric(StrEnum):
@@ -24,17 +27,19 @@ class Metric(StrEnum):
     INNER_PRODUCT = "ip"
     L2 = "l2"
 
-    def prepare(self, vectors: npt.ArrayLike, argument: str, channels: int | None = None) -> Vectors:
+    def prepare(self, vectors: npt.ArrayLike | Tensor, argument: str, channels: int | None = None) -> Vectors:
         """Vectors in the form that the index stores and searches: float32, contiguous, unit length for cosine.
 
         Args:
-            vectors: anything that is an array (N, C) of finite numbers.
+            vectors: anything that is an array (N, C) of finite numbers, or a tensor.
             argument: its name in the caller's signature, for messages.
             channels: C where it is known.
 
         Raises:
             InputError: wrong shape, wrong width, not finite, or a zero vector under cosine.
         """
+        if isinstance(vectors, Tensor):
+            vectors = vectors.detach().cpu().float().numpy()
         try:
             array: npt.NDArray[Any] = np.asarray(vectors)
         except ValueError as error:  # rows of different lengths
@@ -51,6 +56,11 @@ class Metric(StrEnum):
         if len(bad):
             raise InputError(
                 f"`{argument}` must be finite, got NaN or infinity in {len(bad)} rows, first in row {bad[0]}."
+            )
+        if self is not Metric.COSINE and len(array) and float(np.abs(array).max()) > LARGEST:
+            raise InputError(
+                f"`{argument}` must be at most {LARGEST:g} in size, so that squares stay finite, "
+                f"got {float(np.abs(array).max()):g}."
             )
         if self is Metric.COSINE:
             largest = np.abs(array).max(axis=1, keepdims=True)

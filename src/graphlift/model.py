@@ -73,7 +73,8 @@ class LiftModel(nn.Module):
 
     def lift_documents(self, documents: Tensor) -> Tensor:
         """Lifted documents (N, C)."""
-        return self.similarity.finish(self.document_map(documents))
+        unit = self.similarity.unit
+        return self.similarity.finish(self.document_map(documents / unit) * unit)
 
     def lift_queries(self, queries: Tensor, documents: Tensor, descent: Descent) -> Tensor:
         """Lifted queries (B, C).
@@ -83,7 +84,8 @@ class LiftModel(nn.Module):
             documents: the index's vectors, (N, C).
             descent: the index's levels, for an encoder that walks them.
         """
-        lifted = self.query_map(queries)
+        unit = self.similarity.unit
+        lifted = self.query_map(queries / unit) * unit
         if self.hierarchical is not None:
             lifted = self.hierarchical(lifted, documents, descent)
         return self.similarity.finish(lifted)

@@ -149,6 +149,26 @@ def test_errors_are_one_sentence(files, store, name):
     assert len(message.strip().splitlines()) == 1
 
 
+def test_texts_are_shown_as_they_are(tmp_path):
+    """Neither markup nor escape codes of a user's texts reach the terminal's eyes."""
+    texts = ["tea [/b] end", "[red]citation needed[/red]", ":smile: \x1b[31mred", "two\nlines"]
+    lines = [json.dumps({"_id": f"d{i}", "text": text}) for i, text in enumerate(texts)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines))
+    store = tmp_path / "st [/b] x"
+    assert "[/b]" in graphlift("build", store, "--corpus", tmp_path / "corpus.jsonl")
+    shown = graphlift("search", store, "tea", "-k", 4)
+    assert sorted(line.split("\t")[3] for line in shown.splitlines()) == sorted(
+        ["tea [/b] end", "[red]citation needed[/red]", ":smile: [31mred", "two lines"]
+    )
+
+
+def test_a_reader_that_leaves_is_no_error(store):
+    command = f"{sys.executable} -m graphlift info '{store}' --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode in (0, 141)  # 141: ended by SIGPIPE, as `yes | head` does
+    assert "Traceback" not in done.stderr
+
+
 def test_wrong_usage_and_help():
     assert "--corpus" in graphlift("build", "-h")
     assert re.search(r"demo.*build.*fit.*eval.*search.*info", graphlift("-h"), re.DOTALL)

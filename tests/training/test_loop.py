@@ -99,11 +99,6 @@ def test_max_steps_cuts_epochs():
     assert len(train(module, Regression(module), config, seed=0).losses) == 2
 
 
-def test_penalties_pull():
-    pulled, _ = run(penalties=[lambda module: 100 * sum(p.square().sum() for p in module.parameters())])
-    assert pulled.norm() < 0.1 * run()[0].norm()
-
-
 class StoppedError(Exception):
     pass
 

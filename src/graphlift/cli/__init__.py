@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from graphlift.errors import GraphliftError, require
@@ -9,6 +10,8 @@ from graphlift.errors import GraphliftError, require
 
 def main() -> None:
     """Entry point of the command ``graphlift``: exit status 0, 1 for an error of graphlift, 2 for wrong usage."""
+    if hasattr(signal, "SIGPIPE"):  # end quietly when the reader of our output has gone, as `head` does
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         require("typer", extra="cli")
         require("rich", extra="cli")
@@ -21,6 +24,3 @@ def main() -> None:
     except KeyboardInterrupt:
         print("graphlift: interrupted.", file=sys.stderr)
         raise SystemExit(130) from None
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        sys.stderr.close()
-        raise SystemExit(0) from None

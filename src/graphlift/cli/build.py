@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graphlift.cli.console import counting, out
+from graphlift.cli.console import counting, say
 from graphlift.cli.options import Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_texts, read_vectors
@@ -15,7 +15,7 @@ from graphlift.errors import InputError
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lift import Lift
 from graphlift.metric import Metric
-from graphlift.store.folder import is_store
+from graphlift.store.folder import check_target, is_store
 
 
 def build(
@@ -49,6 +49,7 @@ def build(
     """Build an HNSW index over documents and write it as a store. It ranks as any frozen index, until `fit`."""
     if is_store(store) and not overwrite:
         raise InputError(f"`{store}` is a store already; add --overwrite to replace it.")
+    check_target(store)
     if corpus is not None:
         texts = read_texts(corpus)
         embedder = embedder or (None if vectors else "wordllama")
@@ -68,4 +69,4 @@ def build(
             progress=progress,
         )
     Lift(index, texts=None if texts is None else texts.texts, embedder=embedder).save(store)
-    out.print(f"{store}: {index}, {index.graph.num_levels} levels", highlight=False)
+    say(f"{store}: {index}, {index.graph.num_levels} levels")

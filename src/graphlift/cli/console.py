@@ -11,19 +11,30 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from graphlift.evaluation.comparison import Comparison, Slice
 from graphlift.training.progress import Progress as FitProgress
 
-out = Console()
-err = Console(stderr=True)
+out = Console(markup=False, emoji=False, highlight=False)  # texts and paths are anybody's
+err = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 METRIC_NAMES = {"nDCG@10": "nDCG@10", "R@10": "Recall@10", "RR@10": "MRR@10"}
 
 
+def say(text: str) -> None:
+    """Lines on stdout, never broken by us."""
+    out.print(text, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False))
+    print(json.dumps(value, ensure_ascii=out.encoding != "utf-8"))
+
+
+def shown(text: str) -> str:
+    """A text of the user's on one line, without characters that a terminal would obey."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
 @contextmanager
@@ -67,13 +78,13 @@ def print_comparison(comparison: Comparison) -> None:
     table.add_column("index", no_wrap=True)
     for name in METRIC_NAMES.values():
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("change of nDCG@10", no_wrap=True)
+    table.add_column("change of nDCG@10")
     slices = {"all": comparison.all, "warm": comparison.warm, "cold": comparison.cold}
     for name, part in slices.items():
         if part is not None:
             _add_slice(table, f"{name} {part.queries}", part)
     out.print(table)
-    out.print("[dim]warm: a relevant document was an answer in training; cold: none was.[/dim]\n")
+    out.print("warm: a relevant document was an answer in training; cold: none was.\n", style="dim")
 
 
 def _add_slice(table: Table, name: str, part: Slice) -> None:
@@ -81,6 +92,7 @@ def _add_slice(table: Table, name: str, part: Slice) -> None:
     gain = part.lifted["nDCG@10"] - part.frozen["nDCG@10"]
     color = "green" if low > 0 else "red" if high < 0 else "yellow"
     frozen, lifted = ([f"{side[metric]:.3f}" for metric in METRIC_NAMES] for side in (part.frozen, part.lifted))
-    table.add_row(name, "frozen", *frozen, f"[{color}]{gain:+.3f} ({low:+.3f} to {high:+.3f})[/{color}]")
+    change = Text(f"{gain:+.3f} ({low:+.3f} to {high:+.3f})", style=color)
     counts = f"{part.better} up, {part.worse} down, {part.same} same"
-    table.add_row("", "[bold]lifted", *(f"[bold]{value}" for value in lifted), counts, end_section=True)
+    table.add_row(name, "frozen", *frozen, change)
+    table.add_row("", Text("lifted", "bold"), *(Text(value, "bold") for value in lifted), counts, end_section=True)

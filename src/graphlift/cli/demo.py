@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from graphlift.cli.console import counting, fitting, out, print_comparison
+from graphlift.cli.console import counting, fitting, print_comparison, say
 from graphlift.cli.examples import print_examples
+from graphlift.cli.html import write_html
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import load_icons
 from graphlift.errors import InputError
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lift import Lift
-from graphlift.report import pick_examples, write_report
-from graphlift.store.folder import is_store
+from graphlift.store.folder import check_target
 from graphlift.training.config import FitConfig
 
 EMBEDDER = "wordllama"
@@ -30,15 +31,13 @@ def demo(
 
     Three quarters of the terms are for training; what is shown was measured on the rest.
     """
-    store, report_file = folder / "store", folder / "report.html"
-    if folder.exists() and not is_store(store) and any(folder.iterdir()):
+    store, report, results = folder / "store", folder / "report.html", folder / "demo.json"
+    if folder.exists() and not results.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"`{folder}` exists and is not a demo; name a new folder.")
+    check_target(store)
     started = time.perf_counter()
     icons = load_icons(seed)
-    out.print(
-        f"{len(icons.corpus)} icons, {len(icons.train)} training terms, {len(icons.test)} other terms to test on.",
-        highlight=False,
-    )
+    say(f"{len(icons.corpus)} icons, {len(icons.train)} training terms, {len(icons.test)} other terms to test on.")
     x = vectors_of(icons.corpus.texts, None, EMBEDDER)
     queries = vectors_of(icons.queries.texts, None, EMBEDDER)
     with counting("build the index", len(x)) as progress:
@@ -46,27 +45,18 @@ def demo(
     lift = Lift(index, texts=icons.corpus.texts, embedder=EMBEDDER)
     with fitting() as tell:
         fit = lift.fit(queries, icons.train, query_ids=icons.queries.ids, config=FitConfig(seed=seed), progress=tell)
-    lift.save(store)
     comparison = lift.evaluate(queries, icons.test, query_ids=icons.queries.ids)
-    examples = pick_examples(lift, comparison, queries, icons.test, icons.queries.ids, icons.queries.texts)
-    shown = {example.query: queries[icons.queries.texts.index(example.query)] for example in examples[:2]}
-    write_report(
-        report_file,
-        lift=lift,
-        comparison=comparison,
-        title="Font Awesome icons",
-        examples=examples,
-        attention=shown,
-    )
-    out.print(fit.summary(), highlight=False)
-    out.print()
+    folder.mkdir(parents=True, exist_ok=True)
+    results.write_text(json.dumps({"seed": seed} | comparison.to_dict()) + "\n", encoding="utf-8")
+    lift.save(store)
+    examples = write_html(report, "Font Awesome icons", lift, comparison, icons.queries, queries, icons.test)
+    say(f"{fit.summary()}\n")
     print_comparison(comparison)
     print_examples("Terms that gained most", [example for example in examples if example.gain > 0][:3])
     print_examples("Terms that lost most", [example for example in examples if example.gain < 0][:2])
-    out.print(
+    say(
         f"\n{time.perf_counter() - started:.0f} seconds. Now try:\n"
         f'    graphlift search {store} "coffee"\n'
         f"    graphlift info {store}\n"
-        f"and open {report_file} in a browser.",
-        highlight=False,
+        f"and open {report} in a browser."
     )

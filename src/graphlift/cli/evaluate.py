@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from graphlift.cli.console import err, print_comparison, print_json
+from graphlift.cli.html import write_html
 from graphlift.cli.options import AsJson, EfSearch, Queries, QueryVectors, Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
 from graphlift.lift import load
-from graphlift.report import pick_examples, write_report
 
 
 def evaluate(
@@ -36,8 +36,8 @@ def evaluate(
         print_json(comparison.to_dict())
     else:
         print_comparison(comparison)
+    if lift.lifted is None:
+        err.print("nothing has been learned yet: the frozen index serves (see `graphlift fit`)")
     if report is not None:
-        examples = pick_examples(lift, comparison, x, judged, texts.ids, texts.texts)
-        shown = {example.query: x[texts.texts.index(example.query)] for example in examples[:2]}
-        write_report(report, lift=lift, comparison=comparison, title=store.name, examples=examples, attention=shown)
-        err.print(f"report: {report}", highlight=False)
+        write_html(report, store.name, lift, comparison, texts, x, judged)
+        err.print(f"report: {report}", soft_wrap=True)

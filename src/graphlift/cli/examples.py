@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from graphlift.cli.console import out
+from graphlift.cli.console import out, shown
 from graphlift.report.examples import Example
 
 SHOWN = 5
@@ -22,7 +22,7 @@ def print_examples(title: str, examples: list[Example]) -> None:
     table.add_column("lifted", ratio=1)
     for example in examples:
         table.add_row(
-            f"{example.query}\nnDCG@10 {example.frozen_ndcg:.2f} -> {example.lifted_ndcg:.2f}",
+            f"{shown(example.query)}\nnDCG@10 {example.frozen_ndcg:.2f} -> {example.lifted_ndcg:.2f}",
             _results(example.frozen, example.relevant),
             _results(example.lifted, example.relevant),
         )
@@ -30,8 +30,12 @@ def print_examples(title: str, examples: list[Example]) -> None:
 
 
 def _results(texts: list[str], relevant: frozenset[str]) -> Text:
-    lines = [
-        Text(f"✓ {text}", style="bold green") if text in relevant else Text(f"  {text}", style="dim")
-        for text in (text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..." for text in texts[:SHOWN])
-    ]
-    return Text("\n").join(lines)
+    return Text("\n").join(
+        Text(f"✓ {_cut(text)}", "bold green") if text in relevant else Text(f"  {_cut(text)}", "dim")
+        for text in texts[:SHOWN]
+    )
+
+
+def _cut(text: str) -> str:
+    line = shown(text)
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."

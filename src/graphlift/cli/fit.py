@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from graphlift.cli.console import fitting, out
+from graphlift.cli.console import fitting, say
 from graphlift.cli.options import Queries, QueryVectors, Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
@@ -60,4 +60,4 @@ def fit(
         )
     lift.save(store)
     shutil.rmtree(store / CHECKPOINTS, ignore_errors=True)
-    out.print(report.summary(), highlight=False)
+    say(report.summary())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from graphlift.cli.console import out, print_json
+from graphlift.cli.console import out, print_json, say
 from graphlift.cli.options import AsJson, Store
 from graphlift.lift import load
 
@@ -37,4 +37,4 @@ def info(store: Store, as_json: AsJson = False) -> None:
         table.add_row(name, "yes" if value is True else "no" if value is False else str(value))
     out.print(table)
     if lift.report is not None:
-        out.print(f"\n{lift.report.summary()}", highlight=False)
+        say(f"\n{lift.report.summary()}")

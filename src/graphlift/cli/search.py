@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from graphlift.cli.console import out, print_json
+from graphlift.cli.console import out, print_json, shown
 from graphlift.cli.options import AsJson, EfSearch, Store
 from graphlift.data import load_embedder
 from graphlift.errors import InputError
@@ -21,7 +21,10 @@ def search(
     ef_search: EfSearch = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search with a text; beside each result stands its rank in the frozen index."""
+    """Search with a text; beside each result stands its rank in the frozen index.
+
+    In a pipe, a result is a line of rank, frozen rank, id and text, with tabs between them.
+    """
     lift = load(store)
     if lift.embedder is None:
         raise InputError(
@@ -31,7 +34,8 @@ def search(
     k = min(k, len(lift.index))
     x = load_embedder(lift.embedder).embed([query])
     hits = lift.search(x, k, ef_search)
-    before = lift.index.search(x, min(100, len(lift.index)), ef_search).ids[0].tolist()
+    beam = ef_search if lift.lifted is None else lift.lifted.beam(ef_search)
+    before = lift.index.search(x, min(100, len(lift.index)), beam).ids[0].tolist()
     rank_before = {document: rank for rank, document in enumerate(before, 1)}
     rows = lift.index.ids.rows(hits.ids[0].tolist())
     results = [
@@ -49,12 +53,18 @@ def search(
     if as_json:
         print_json({"query": query, "lifted": lift.lifted is not None, "hits": results})
         return
+    lines = [
+        (str(hit["rank"]), str(hit["frozen_rank"] or f">{len(before)}"), str(hit["id"]), shown(hit["text"] or ""))
+        for hit in results
+    ]
+    if not out.is_terminal:
+        print("\n".join("\t".join(line) for line in lines))
+        return
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("rank", justify="right")
     table.add_column("was", justify="right", style="dim")
     table.add_column("id", overflow="fold")
     table.add_column("text", ratio=1, no_wrap=True, overflow="ellipsis")
-    for hit in results:
-        was = hit["frozen_rank"] or f">{len(before)}"
-        table.add_row(str(hit["rank"]), str(was), str(hit["id"]), str(hit["text"] or ""))
+    for line in lines:
+        table.add_row(*line)
     out.print(table)

@@ -73,8 +73,8 @@ class HnswIndex:
             known = ", ".join(repr(m.value) for m in Metric)
             raise InputError(f"`metric` must be one of {known}, got {metric!r}.") from None
         for name, value, low in [("M", M, 2), ("ef_construction", ef_construction, 1), ("ef_search", ef_search, 1)]:
-            if not isinstance(value, int) or value < low:
-                raise InputError(f"`{name}` must be an integer of at least {low}, got {value!r}.")
+            if not isinstance(value, int) or not low <= value < 2**31:
+                raise InputError(f"`{name}` must be a 32-bit integer of at least {low}, got {value!r}.")
         prepared = metric.prepare(vectors, "vectors")
         if not len(prepared):
             raise InputError("`vectors` must hold at least one row, got none.")
@@ -197,9 +197,21 @@ class HnswIndex:
             raise InputError(f"`k` must be an integer in [1, {len(self)}] (the index's size), got {k!r}.")
         return int(k)
 
+    def checked_ef(self, ef_search: int | None) -> int:
+        """The beam itself, or the index's default where none is given.
+
+        Raises:
+            InputError: it is not a positive 32-bit integer.
+        """
+        if ef_search is None:
+            return self.ef_search
+        if not isinstance(ef_search, int | np.integer) or not 1 <= ef_search < 2**31:
+            raise InputError(f"`ef_search` must be a positive 32-bit integer, got {ef_search!r}.")
+        return int(ef_search)
+
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """Like `search` for queries in the metric's form: similarities and rows, both (Q, k)."""
-        params = faiss.SearchParametersHNSW(efSearch=max(k, ef_search or self.ef_search))
+        params = faiss.SearchParametersHNSW(efSearch=max(k, self.checked_ef(ef_search)))
         values, rows = search(self._faiss, self.metric, queries, k, params)
         short = np.flatnonzero(rows[:, -1] < 0)
         if len(short):  # nodes without incoming links cannot be walked to: such queries are scanned

@@ -140,10 +140,11 @@ class RuvectorConv(nn.Module):
 
         Shapes:
             - **input:** x (G, T, C_in), or a pair (sources (G, S, C_in), targets (G, T, C_in)); mask (G, T, S) or
-              what broadcasts to it, True at [g, i, j] where target i listens to source j; edge_weight like mask;
+              (G, 1, S), True at [g, i, j] where target i listens to source j; edge_weight like mask;
               edge_attr (G, T, S, D), fastest where its memory runs channels first
             - **output:** (G, T, C)
         """
+        self._check_edge_dim(edge_attr)
         states, messages = self._dense_messages(x)
         alpha = self._dense_attention(states, messages, mask, edge_attr)  # (G, H, T, S)
         values = self._split_heads(self.lin_value(messages))
@@ -212,6 +213,11 @@ class RuvectorConv(nn.Module):
         """(G, S, C) -> (G, H, S, C / H)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
+    def _check_edge_dim(self, edge_attr: Tensor | None) -> None:
+        if (edge_attr is None) != (self.lin_edge is None):
+            wanted = "no edge attributes" if self.lin_edge is None else f"{self.lin_edge.in_features} a link"
+            raise InputError(f"`edge_attr` must match `edge_dim`: the layer was built for {wanted}.")
+
     def _check(
         self,
         sources: Tensor,
@@ -225,9 +231,7 @@ class RuvectorConv(nn.Module):
             ("x", sources, (neighbors.num_sources, self.in_channels)),
             ("edge_weight", edge_weight, tuple(neighbors.ids.shape)),
         ]
-        if (edge_attr is None) != (self.lin_edge is None):
-            wanted = "no edge attributes" if self.lin_edge is None else f"{self.lin_edge.in_features} a link"
-            raise InputError(f"`edge_attr` must match `edge_dim`: the layer was built for {wanted}.")
+        self._check_edge_dim(edge_attr)
         if edge_attr is not None and self.lin_edge is not None:
             expected.append(("edge_attr", edge_attr, (*neighbors.ids.shape, self.lin_edge.in_features)))
         for name, tensor, shape in expected:

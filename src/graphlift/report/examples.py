@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ class Example:
         lifted: what the lifted index returned, best first.
         frozen_ndcg: nDCG@10 of the former.
         lifted_ndcg: nDCG@10 of the latter.
+        row: place of the query among those that were asked.
 
     Raises:
         InputError: an nDCG is not in [0, 1].
@@ -41,6 +43,7 @@ class Example:
     lifted: list[str]
     frozen_ndcg: float
     lifted_ndcg: float
+    row: int = 0
 
     def __post_init__(self) -> None:
         for name in ("frozen_ndcg", "lifted_ndcg"):
@@ -74,7 +77,7 @@ def pick_examples(
     vectors = np.asarray(queries)
     ids = range(len(vectors)) if query_ids is None else query_ids
     place = {str(query): (row, query) for row, query in enumerate(ids)}
-    names = lift.texts or [str(document) for document in lift.index.ids.array]
+    names = _names(lift)
     k = min(10, len(lift.index))
 
     def texts_of(documents: Sequence[Any]) -> list[str]:
@@ -90,6 +93,16 @@ def pick_examples(
             lifted=texts_of(lifted),
             frozen_ndcg=change.frozen,
             lifted_ndcg=change.lifted,
+            row=row,
         )
 
     return [example(change) for change in (*comparison.best(n), *comparison.worst(n))]
+
+
+def _names(lift: Lift) -> list[str]:
+    """A name for every document that no other one has: its text, with its id where texts are equal."""
+    ids = [str(document) for document in lift.index.ids.array]
+    if lift.texts is None:
+        return ids
+    times = Counter(lift.texts)
+    return [text if times[text] == 1 else f"{text} ({name})" for text, name in zip(lift.texts, ids, strict=True)]

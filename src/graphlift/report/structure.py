@@ -26,7 +26,7 @@ class Structure:
 
 def structure(lift: Lift) -> Structure:
     """The graph that serves now."""
-    graph = (lift.index if lift.lifted is None else lift.lifted.lifted).graph
+    graph = (lift.index if lift.lifted is None else lift.lifted.walk_index).graph
     lonely = (graph.in_degrees == 0) & (graph.level_of_node == 0)
     lonely[graph.entry_point] = False  # where every walk starts
     unreachable = int(lonely.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,7 @@ class Similarity:
 
     Attributes:
         metric: the index's.
-        scale: mean squared length of the documents; 1 under cosine.
+        scale: median squared length of the documents; 1 under cosine.
 
     Example:
         >>> Similarity(Metric.L2, scale=2.0).pairwise(torch.zeros(1, 1, 2), torch.ones(1, 3, 2)).tolist()
@@ -32,7 +33,13 @@ class Similarity:
         """The similarity for these documents (N, C)."""
         if metric is Metric.COSINE:
             return cls(metric)
-        return cls(metric, max(float(documents.square().sum(dim=1).mean()), torch.finfo(torch.float32).tiny))
+        scale = float(documents.square().sum(dim=1).median())
+        return cls(metric, scale if scale > torch.finfo(torch.float32).tiny else 1.0)
+
+    @property
+    def unit(self) -> float:
+        """Length of a usual vector: what is divided by it has no unit."""
+        return math.sqrt(self.scale)
 
     def finish(self, x: Tensor) -> Tensor:
         """Vectors in the form that the metric compares: unit length for cosine, as they are otherwise."""

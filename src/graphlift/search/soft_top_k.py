@@ -46,7 +46,7 @@ def soft_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor
     if k < 1:
         raise InputError(f"`k` must be at least 1, got {k}.")
     value = float(torch.as_tensor(temperature).detach())
-    if value <= 0:
+    if not value > 0:
         raise InputError(f"`temperature` must be positive, got {value}.")
     lowest = torch.finfo(scores.dtype).min
     ranked = scores if mask is None else scores.masked_fill(~mask, lowest)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 import uuid
@@ -67,6 +68,19 @@ def is_store(path: Path) -> bool:
     return (path / CURRENT).is_file()
 
 
+def check_target(path: Path) -> None:
+    """Refuse early what `write_version` could not write to.
+
+    Raises:
+        StoreError: the path holds something else, or cannot be written.
+    """
+    if path.exists() and not is_store(path) and (not path.is_dir() or any(path.iterdir())):
+        raise StoreError(f"{path} exists and is not a graphlift store; name a new or an empty folder.")
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        raise StoreError(f"the store {path} cannot be written: {existing} is read-only.")
+
+
 def write_version(path: Path, content: dict[str, Any], fill: Callable[[Path], None]) -> None:
     """Add a version to a store and make it the current one; older ones than the one before it are removed.
 
@@ -78,8 +92,7 @@ def write_version(path: Path, content: dict[str, Any], fill: Callable[[Path], No
     Raises:
         StoreError: the folder holds something else, or cannot be written.
     """
-    if path.exists() and not is_store(path) and (not path.is_dir() or any(path.iterdir())):
-        raise StoreError(f"{path} exists and is not a graphlift store; name a new or an empty folder.")
+    check_target(path)
     try:
         versions = path / VERSIONS
         versions.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ class _IndexContent(BaseModel):
     def of(cls, index: HnswIndex) -> _IndexContent:
         return cls(metric=index.metric, M=index.M, ef_construction=index.ef_construction, ef_search=index.ef_search)
 
-    def index(self, vectors: Tensor, graph: HnswGraph, ids: Ids) -> HnswIndex:
+    def build(self, vectors: Tensor, graph: HnswGraph, ids: Ids) -> HnswIndex:
         return HnswIndex.from_graph(
             vectors.numpy(),
             graph,
@@ -106,9 +106,9 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
         if snapshot.report is not None:
             (folder / "report.json").write_text(snapshot.report.model_dump_json(indent=1), encoding="utf-8")
         if lifted is not None:
-            tensors = {"lifted": lifted.lifted.x}
-            if not _same_links(lifted.lifted.graph, index.graph):
-                tensors |= _graph_tensors("lifted", lifted.lifted.graph)
+            tensors = {"lifted": lifted.walk_index.x}
+            if not _same_links(lifted.walk_index.graph, index.graph):
+                tensors |= _graph_tensors("lifted", lifted.walk_index.graph)
             save_file(tensors, folder / "lifted.safetensors")
             save_file(lifted.model.state_dict(), folder / "model.safetensors")
             tensors = {name: getattr(lifted.memory, name) for name in ("queries", "offsets", "rows", "grades")}
@@ -132,7 +132,7 @@ def read_snapshot(path: Path) -> Snapshot:
         tensors = load_file(folder / "index.safetensors")
         graph = _graph("frozen", tensors)
         graph.validate()
-        index = content.index.index(tensors["frozen"], graph, ids)
+        index = content.index.build(tensors["frozen"], graph, ids)
         lifted = None if content.model is None else _read_lifted(folder, content, content.model, index, graph)
         report, texts = folder / "report.json", folder / "texts.json"
         return Snapshot(
@@ -163,12 +163,12 @@ def _read_lifted(
     model.eval()
     tensors = load_file(folder / "lifted.safetensors")
     links = _graph("lifted", tensors) if "lifted.entry_point" in tensors else graph
-    lifted = content.index.index(tensors["lifted"], links, index.ids)
+    lifted = content.index.build(tensors["lifted"], links, index.ids)
     tensors = load_file(folder / "memory.safetensors")
     memory = Memory(*(tensors[name] for name in ("queries", "offsets", "rows", "grades")))
     past = None
     if content.past_index is not None:
-        past = content.past_index.index(tensors["past"], _graph("past", tensors), Ids.counted(len(memory)))
+        past = content.past_index.build(tensors["past"], _graph("past", tensors), Ids.counted(len(memory)))
     return LiftedIndex(index, model, memory, lifted, past)
 
 
@@ -190,7 +190,7 @@ def _graph(name: str, tensors: Tensors) -> HnswGraph:
 
 
 def _same_links(a: HnswGraph, b: HnswGraph) -> bool:
-    return a.num_levels == b.num_levels and all(
+    return (a.num_levels, a.entry_point) == (b.num_levels, b.entry_point) and all(
         np.array_equal(left.neighbors, right.neighbors) for left, right in zip(a.levels, b.levels, strict=True)
     )
 

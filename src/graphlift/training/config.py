@@ -67,4 +67,4 @@ class FitConfig(BaseModel):
     folds: int = Field(default=2, ge=2)
     dev_fraction: float = Field(default=0.15, gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)

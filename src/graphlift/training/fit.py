@@ -62,18 +62,21 @@ def fit(
     Raises:
         InputError: there are too few queries to learn from, or to judge by.
     """
-    if len(queries) < MIN_QUERIES:
-        raise InputError(f"`qrels` must judge at least {MIN_QUERIES} queries, got {len(queries)}.")
     started = time.perf_counter()
+    device = _device(device)
+    queries = queries.merged()  # a query that was asked twice must not judge what it taught
+    if len(queries) < MIN_QUERIES:
+        raise InputError(f"`qrels` must judge at least {MIN_QUERIES} different queries, got {len(queries)}.")
     given = dev is not None
-    learned, held = (queries, dev) if dev is not None else _hold_out(queries, config, current)
-    stages = Stages(index, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), checkpoints, progress)
+    learned, held = (queries, _new(dev, queries)) if dev is not None else _hold_out(queries, config, current)
+    stages = Stages(index, config, device, checkpoints, progress)
     attempt = stages.train(learned, held)
-    before = ndcg(index if current is None else current, held)
+    beam = attempt.lifted.beam()  # the same for all, so that nothing wins by looking further
+    before = ndcg(index if current is None else current, held, beam)
     choices = {
         "before": before,
         "lift": attempt.walk_ndcg,
-        "lift and ranker": ndcg(attempt.lifted, held),
+        "lift and ranker": ndcg(attempt.lifted, held, beam),
     }
     after = choices["lift and ranker"]
     sure, interval = gain_is_sure(before, after, config.confidence)
@@ -105,28 +108,46 @@ def fit(
     return FitResult(report, lifted)
 
 
+def _new(dev: Memory, queries: Memory) -> Memory:
+    """The dev queries that are no training queries too, by their vectors."""
+    new = dev.select((~dev.known_to(queries)).nonzero().flatten())
+    if not len(new):
+        raise InputError("`dev_qrels` must judge queries that are no training queries, got none.")
+    return new
+
+
 def _hold_out(queries: Memory, config: FitConfig, current: LiftedIndex | None) -> tuple[Memory, Memory]:
     """Queries to learn from and queries to judge by; the latter are new to what serves now."""
-    known = set() if current is None else set(map(bytes, current.memory.queries.numpy()))
-    new = torch.tensor([bytes(query) not in known for query in queries.queries.numpy()])
+    new = torch.ones(len(queries), dtype=torch.bool) if current is None else ~queries.known_to(current.memory)
     if int(new.sum()) < MIN_QUERIES:
         raise InputError(
-            f"`dev_qrels` is needed: only {int(new.sum())} of the queries in `qrels` are new to the model that serves, "
-            f"and at least {MIN_QUERIES} are needed to judge by."
+            f"`dev_qrels` (--dev-qrels) is needed: only {int(new.sum())} queries of `qrels` are new to the model that "
+            f"serves, and at least {MIN_QUERIES} are needed to judge by."
         )
     return hold_out(queries, config.dev_fraction, config.seed, new)
+
+
+def _device(name: str | None) -> str:
+    """The device to train on, checked before anything is done."""
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise InputError(f"`device` must name a device of this machine, such as 'cpu', got {name!r}.") from error
+    return name
 
 
 def _navigable(lifted: LiftedIndex, queries: Memory) -> tuple[LiftedIndex, float, bool]:
     """The lifted index, with new links where the old ones lose too much; its recall; whether it was relinked."""
     sample = queries.queries[:SAMPLED]
     before = lifted.index.sampled_recall(sample.numpy())
-    recall = lifted.lifted.sampled_recall(lifted.lift_queries(sample).numpy())
+    recall = lifted.walk_index.sampled_recall(lifted.lift_queries(sample).numpy())
     if recall >= MIN_RECALL * before:
         return lifted, recall, False
     index = lifted.index
     relinked = HnswIndex.build(
-        lifted.lifted.vectors,
+        lifted.walk_index.vectors,
         index.ids.array,
         metric=index.metric,
         M=index.M,

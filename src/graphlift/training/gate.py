@@ -30,17 +30,17 @@ class Searcher(Protocol):
         ...
 
 
-def ndcg(searcher: Searcher, queries: Memory, vectors: Tensor | None = None) -> Scores:
+def ndcg(searcher: Searcher, queries: Memory, ef_search: int, vectors: Tensor | None = None) -> Scores:
     """nDCG@10 of every query, (Q,); ``vectors`` (Q, C) are searched for in place of the queries' own."""
     x = queries.queries if vectors is None else vectors
-    return ndcg_of_rows(searcher.search_rows(x.numpy(), min(10, len(searcher)))[1], queries)
+    return ndcg_of_rows(searcher.search_rows(x.numpy(), min(10, len(searcher)), ef_search)[1], queries)
 
 
 def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:
     """nDCG@10 of rankings that exist already, rows (Q, k) best first."""
     names = [str(number) for number in range(len(queries))]
     qrels = {
-        name: {str(row): _grade(grade) for row, grade in zip(*_judged(queries, number), strict=True)}
+        name: {str(row): grade for row, grade in zip(*_judged(queries, number), strict=True)}
         for number, name in enumerate(names)
     }
     per_query = evaluate(qrels, run_from_rankings(names, rows.astype(str).tolist()), metrics=("nDCG@10",))
@@ -50,10 +50,6 @@ def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:
 def _judged(queries: Memory, number: int) -> tuple[list[int], list[float]]:
     place = slice(int(queries.offsets[number]), int(queries.offsets[number + 1]))
     return queries.rows[place].tolist(), queries.grades[place].tolist()
-
-
-def _grade(grade: float) -> float:
-    return max(1.0, round(grade))  # the metric knows whole grades
 
 
 def gain_is_sure(before: Scores, after: Scores, confidence: float) -> tuple[bool, tuple[float, float]]:

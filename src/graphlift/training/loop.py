@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import LoopConfig
 from graphlift.training.history import History
-
-Penalty = Callable[[nn.Module], Tensor]
-"""Adds to the loss of every step, for example a pull to earlier weights."""
 
 
 class Objective(Protocol):
@@ -40,7 +37,6 @@ def train(
     *,
     seed: int,
     evaluate: Callable[[], float] | None = None,
-    penalties: Sequence[Penalty] = (),
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> History:
@@ -55,7 +51,6 @@ def train(
         config: schedule.
         seed: fixes every random choice.
         evaluate: score of held-out queries, large is good; without it the last epoch is the best.
-        penalties: added to the loss.
         checkpoint: where to write after every epoch, and to go on from.
         progress: called after every epoch with its number, the number of epochs, and the mean loss.
 
@@ -85,8 +80,6 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = config.lr * rate
                 loss = objective.loss(batch, generator)
-                for penalty in penalties:
-                    loss = loss + penalty(module)
                 optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(parameters, config.clip_norm)

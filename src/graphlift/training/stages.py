@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -84,9 +85,9 @@ class Stages:
         ranker = deepcopy(model.ranker).to(self.device)
         evaluate = partial(_ranked_ndcg, ranker, lifted.subgraphs(dev.queries), dev)
         objective = RankingObjective(ranker, subgraphs, relevance)
-        self._stage("ranker", ranker, objective, self.config.ranker, queries, evaluate)
+        self._stage("ranker", ranker, objective, self.config.ranker, (queries, dev), evaluate)
         model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(lifted, ndcg(lifted.lifted, dev, lifted.lift_queries(dev.queries)))
+        return Attempt(lifted, ndcg(lifted.walk_index, dev, lifted.beam(), lifted.lift_queries(dev.queries)))
 
     def lift_again(self, queries: Memory, ranker: SubgraphRanker) -> LiftedIndex:
         """A lift and a memory of more queries under a ranker that is trained already."""
@@ -99,7 +100,7 @@ class Stages:
 
         Candidates from a lift that was trained on the query look better than those of any new query will.
         """
-        folds = self.config.folds
+        folds = min(self.config.folds, len(queries))
         order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(self.config.seed))
         fold_of = torch.empty_like(order)
         fold_of[order] = torch.arange(len(order)) % folds
@@ -132,7 +133,7 @@ class Stages:
             hard_negatives=config.hard_negatives,
             local_weight=config.local_weight,
         )
-        self._stage(name, model, objective, schedule, queries)
+        self._stage(name, model, objective, schedule, (queries,))
         return model.cpu()
 
     def _stage(
@@ -141,10 +142,10 @@ class Stages:
         module: nn.Module,
         objective: Objective,
         schedule: LoopConfig,
-        queries: Memory,
+        memories: tuple[Memory, ...],
         evaluate: Callable[[], float] | None = None,
     ) -> None:
-        """Train one module and note what happened."""
+        """Train one module and note what happened; ``memories`` are what it depends on."""
         started = time.perf_counter()
 
         def tell(done: int, total: int, loss: float) -> None:
@@ -157,18 +158,23 @@ class Stages:
             schedule,
             seed=_stage_seed(self.config.seed, name),
             evaluate=evaluate,
-            checkpoint=self._checkpoint(name, queries),
+            checkpoint=self._checkpoint(name, memories),
             progress=tell,
         )
         self.done.append(Stage(name=name, history=history, seconds=time.perf_counter() - started))
 
-    def _checkpoint(self, name: str, queries: Memory) -> Checkpoint | None:
-        """The stage's file; its fingerprint covers configuration, queries and documents."""
+    def _checkpoint(self, name: str, memories: tuple[Memory, ...]) -> Checkpoint | None:
+        """The stage's file; its fingerprint covers configuration, queries, documents and links."""
         if self.checkpoints is None:
             return None
-        digest = hashlib.sha256(f"{name}\n{self.config.model_dump_json()}\n{self.device}".encode())
-        for tensor in (queries.queries, queries.offsets, queries.rows, queries.grades, self.index.x):
-            digest.update(tensor.contiguous().numpy().data)
+        index = self.index
+        settings = (name, self.config.model_dump_json(), self.device, index.metric.value, index.graph.entry_point)
+        digest = hashlib.sha256(repr(settings).encode())
+        for memory in memories:
+            for tensor in (memory.queries, memory.offsets, memory.rows, memory.grades):
+                digest.update(tensor.contiguous().numpy().data)
+        for array in (index.vectors, *(level.neighbors for level in index.graph.levels)):
+            digest.update(np.ascontiguousarray(array).data)
         return Checkpoint(self.checkpoints / f"{re.sub(r'[^a-z0-9]+', '-', name)}.safetensors", digest.hexdigest())
 
 
