@@ -1,5 +1,7 @@
 """A memory is a list of dicts, one a query, laid out as arrays."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -26,22 +28,14 @@ def memory_of(model, offset=0):
 
 def model_of(memory):
     """The dicts that a memory holds, read answer by answer."""
-    return [
-        dict(
-            zip(
-                memory.answers(query).tolist(),
-                memory.grades[memory.offsets[query] : memory.offsets[query + 1]].tolist(),
-                strict=True,
-            )
-        )
-        for query in range(len(memory))
-    ]
+    grades = [memory.grades[a:b].tolist() for a, b in pairwise(memory.offsets.tolist())]
+    return [dict(zip(memory.answers(query).tolist(), graded, strict=True)) for query, graded in enumerate(grades)]
 
 
 @given(model=MODELS)
 def test_of_keeps_every_answer(model):
     memory = memory_of(model)
-    assert model_of(memory) == model
+    assert model_of(memory) == model == memory.graded()
     assert all(memory.answers(query).tolist() == sorted(graded) for query, graded in enumerate(model))
     assert memory.counts.tolist() == list(map(len, model))
     assert memory.query_of_answer.tolist() == [query for query, graded in enumerate(model) for _ in graded]
@@ -108,3 +102,13 @@ def test_bad_answers(answers):
 def test_a_grade_that_is_no_number_is_refused():
     with pytest.raises(InputError, match="`answers`"):
         Memory.of(torch.eye(1), [{0: float("nan")}])
+
+
+@given(model=MODELS, copies=st.integers(1, 4))
+def test_merging_keeps_every_answer_at_its_best_grade(model, copies):
+    """Copies of a query become one, with the union of their answers."""
+    answers = [dict(graded) | {1000 + copy: 2.0, 7: copy + 4.0} for copy in range(copies) for graded in model]
+    memory = Memory.of(memory_of(model).queries.repeat(copies, 1), answers)
+    extra = {1000 + copy: 2.0 for copy in range(copies)}
+    assert memory.merged().graded() == [dict(sorted((graded | extra | {7: copies + 3.0}).items())) for graded in model]
+    assert memory.merged().known_to(memory).all()

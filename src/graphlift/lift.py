@@ -239,11 +239,10 @@ class _Judged:
 
     def named_qrels(self, names: list[str]) -> dict[str, dict[str, float]]:
         """The judgments by the ids of queries and documents."""
-        grades = self.memory.grades.tolist()
-        qrels: dict[str, dict[str, float]] = {query: {} for query in self.ids}
-        for entry, query in enumerate(self.memory.query_of_answer.tolist()):
-            qrels[self.ids[query]][names[int(self.memory.rows[entry])]] = grades[entry]
-        return qrels
+        return {
+            query: {names[row]: grade for row, grade in graded.items()}
+            for query, graded in zip(self.ids, self.memory.graded(), strict=True)
+        }
 
 
 def _judged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -73,6 +74,11 @@ class Memory:
         """Rows of the documents that answered one query."""
         return self.rows[self.offsets[query] : self.offsets[query + 1]]
 
+    def graded(self) -> list[dict[int, float]]:
+        """The answers of every query with their grades, as `of` takes them."""
+        rows, grades, offsets = self.rows.tolist(), self.grades.tolist(), self.offsets.tolist()
+        return [dict(zip(rows[first:last], grades[first:last], strict=True)) for first, last in pairwise(offsets)]
+
     @property
     def counts(self) -> Tensor:
         """Number of answers of each query, (Q,)."""
@@ -128,13 +134,11 @@ class Memory:
         """
         answers: dict[bytes, dict[int, float]] = {}
         first: list[int] = []
-        for number, query in enumerate(map(bytes, self.queries.numpy())):
+        for number, (query, graded) in enumerate(zip(map(bytes, self.queries.numpy()), self.graded(), strict=True)):
             if query not in answers:
                 first.append(number)
             best = answers.setdefault(query, {})
-            for entry in range(int(self.offsets[number]), int(self.offsets[number + 1])):
-                row, grade = int(self.rows[entry]), float(self.grades[entry])
-                best[row] = max(grade, best.get(row, 0.0))
+            best.update({row: max(grade, best.get(row, 0.0)) for row, grade in graded.items()})
         return Memory.of(self.queries[first], list(answers.values()))
 
     def known_to(self, other: Memory) -> Tensor:

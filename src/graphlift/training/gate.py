@@ -40,16 +40,11 @@ def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:
     """nDCG@10 of rankings that exist already, rows (Q, k) best first."""
     names = [str(number) for number in range(len(queries))]
     qrels = {
-        name: {str(row): grade for row, grade in zip(*_judged(queries, number), strict=True)}
-        for number, name in enumerate(names)
+        name: {str(row): grade for row, grade in graded.items()}
+        for name, graded in zip(names, queries.graded(), strict=True)
     }
     per_query = evaluate(qrels, run_from_rankings(names, rows.astype(str).tolist()), metrics=("nDCG@10",))
     return per_query.values["nDCG@10"]
-
-
-def _judged(queries: Memory, number: int) -> tuple[list[int], list[float]]:
-    place = slice(int(queries.offsets[number]), int(queries.offsets[number + 1]))
-    return queries.rows[place].tolist(), queries.grades[place].tolist()
 
 
 def gain_is_sure(before: Scores, after: Scores, confidence: float) -> tuple[bool, tuple[float, float]]:
