@@ -46,7 +46,7 @@ class LiftedIndex:
         past: PastIndex | None = None,
     ) -> None:
         self.index, self.model, self.memory = index, model, memory
-        self.walk_index = walk_index or index.with_vectors(self.lift_documents())
+        self.walk_index = index.with_vectors(self.lift_documents()) if walk_index is None else walk_index
         with torch.inference_mode():
             past_lifted = self.lift_queries(memory.queries)
             links = torch.from_numpy(index.graph.levels[0].neighbors)

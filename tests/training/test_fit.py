@@ -74,6 +74,14 @@ def test_report_tells_what_happened(world):
     assert "Published" in report.summary()
 
 
+def test_the_global_generator_is_left_alone(world):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    fit(world)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_given_dev_queries_stay_dev(world):
     lift, report = fit(world, dev_qrels=world.test)
     assert report.dev_given

@@ -102,13 +102,11 @@ class Stages:
         """
         folds = min(self.config.folds, len(queries))
         order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(self.config.seed))
-        fold_of = torch.empty_like(order)
-        fold_of[order] = torch.arange(len(order)) % folds
         parts, owners = [], []
         for fold in range(folds):
-            outside, inside = (fold_of != fold).nonzero().flatten(), (fold_of == fold).nonzero().flatten()
+            outside = order[torch.arange(len(order)) % folds != fold].sort().values
             model = self._lift(queries.select(outside), f"lift, fold {fold + 1} of {folds}")
-            inside = inside[: MAX_RANKED // folds]
+            inside = order[fold::folds][: MAX_RANKED // folds].sort().values
             parts.append(LiftedIndex(self.index, model, queries).subgraphs(queries.queries[inside], own=inside))
             owners.append(inside)
         subgraphs = Subgraphs.cat(parts)
@@ -117,8 +115,9 @@ class Stages:
     def _lift(self, queries: Memory, name: str) -> LiftModel:
         """A model whose lift is trained, on the CPU."""
         config = self.config
-        torch.manual_seed(_stage_seed(config.seed, name))
-        model = LiftModel(self.index.channels, self.similarity, config.model).to(self.device)
+        with torch.random.fork_rng(devices=[]):  # first weights draw from the global generator
+            torch.manual_seed(_stage_seed(config.seed, name))
+            model = LiftModel(self.index.channels, self.similarity, config.model).to(self.device)
         schedule = config.lift
         if int(queries.counts.clamp(max=config.answers_per_query).sum()) < FEW_PAIRS:
             schedule = schedule.model_copy(update={"batch_size": max(2, schedule.batch_size // 2)})
