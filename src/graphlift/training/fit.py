@@ -80,6 +80,12 @@ def fit(
     }
     after = choices["lift and ranker"]
     sure, interval = gain_is_sure(before, after, config.confidence)
+    lifted, recall, relinked = None, None, False
+    if sure:
+        lifted = attempt.lifted
+        if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
+            lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
+        lifted, recall, relinked = _navigable(lifted, held)
     report = FitReport(
         published=sure,
         reason=(
@@ -94,17 +100,11 @@ def fit(
         dev_ndcg={name: float(scores.mean()) for name, scores in choices.items()},
         interval=interval,
         stages=stages.done,
-        seconds=0.0,
+        refitted=sure and not given,
+        recall=recall,
+        relinked=relinked,
+        seconds=time.perf_counter() - started,
     )
-    lifted = None
-    if sure:
-        lifted = attempt.lifted
-        if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
-            lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
-            report.refitted = True
-            report.stages = stages.done
-        lifted, report.recall, report.relinked = _navigable(lifted, held)
-    report.seconds = time.perf_counter() - started
     return FitResult(report, lifted)
 
 
