@@ -1,0 +1,12 @@
+"""What is measured: each part is a module with a `TITLE`, a docstring that says how, and `measure(settings)`.
+
+`measure` gives the rows of the part's table. A part may have `draw(rows)`, which gives a figure of its own in place
+of the dots that others get.
+"""
+
+from types import ModuleType
+
+from benchmarks.speed.parts import cold
+
+PARTS: dict[str, ModuleType] = {"cold": cold}
+"""Name -> part, in the order of the page."""
