@@ -135,9 +135,23 @@ class Level:
         """Number of links that leave each node of the level, (n,)."""
         return np.count_nonzero(self.neighbors != EMPTY, axis=1)
 
+    @property
+    def holds_all(self) -> bool:
+        """Whether the nodes are 0 to n - 1, as on the bottom level."""
+        return not len(self.nodes) or (int(self.nodes[0]) == 0 and int(self.nodes[-1]) == len(self.nodes) - 1)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every link leads to a node of the level."""
+        if not self.holds_all:
+            return bool(np.isin(self.neighbors[self.neighbors != EMPTY], self.nodes).all())
+        return not self.neighbors.size or bool(self.neighbors.min() >= EMPTY and self.neighbors.max() < len(self.nodes))
+
     @cached_property
     def table(self) -> NeighborTable:
         """The links among the level's own nodes: row r and id r both mean ``nodes[r]``."""
+        if self.holds_all:
+            return NeighborTable(self.neighbors)
         local = np.searchsorted(self.nodes, self.neighbors)
         return NeighborTable(np.where(self.neighbors == EMPTY, EMPTY, local).astype(np.int32))
 
@@ -216,8 +230,7 @@ class HnswGraph:
                 raise InputError(f"`nodes` of level {number} must ascend without repetition.")
             if number and not np.isin(level.nodes, self.levels[number - 1].nodes).all():
                 raise InputError(f"level {number} holds a node that level {number - 1} lacks.")
-            links = level.neighbors[level.neighbors != EMPTY]
-            if not np.isin(links, level.nodes).all():
+            if not level.is_closed:
                 raise InputError(f"a link of level {number} leads to a node that is not on that level.")
             if np.any(level.neighbors == level.nodes[:, None]):
                 raise InputError(f"a node of level {number} links to itself.")

@@ -21,6 +21,8 @@ SCANNED_PAST = 512
 """Up to so many past queries are scanned; more get a graph of their own."""
 BATCH = 128
 """Queries whose subgraphs are drawn at a time; keeps memory flat."""
+LIFTED = 2048
+"""Documents that are lifted at a time; what lies between input and output then fits the cache."""
 
 
 class LiftedIndex:
@@ -71,8 +73,10 @@ class LiftedIndex:
     @torch.inference_mode()
     def lift_documents(self) -> Vectors:
         """All documents of the frozen index, lifted, (N, C)."""
-        chunks = [self.model.lift_documents(chunk) for chunk in self.index.x.split(8192)]
-        return torch.cat(chunks).numpy()
+        lifted = torch.empty_like(self.index.x)
+        for documents, place in zip(self.index.x.split(LIFTED), lifted.split(LIFTED), strict=True):
+            place.copy_(self.model.lift_documents(documents))
+        return lifted.numpy()
 
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:

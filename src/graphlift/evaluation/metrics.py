@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import ir_measures
 import numpy as np
 from numpy.typing import NDArray
 
 from graphlift.errors import InputError
 from graphlift.evaluation.runs import Run
+
+if TYPE_CHECKING:
+    from ir_measures import Measure
 
 METRICS = ("nDCG@10", "R@10", "RR@10")
 """What is measured unless told otherwise: quality of the order, recall, and the rank of the first answer."""
@@ -59,6 +62,8 @@ def evaluate(qrels: Mapping[str, Mapping[str, float]], run: Run, metrics: Sequen
         >>> result.mean()
         {'nDCG@10': 0.315, 'R@10': 0.5, 'RR@10': 0.25}
     """
+    import ir_measures  # only measuring needs it: a process that only searches starts sooner
+
     if not metrics:
         raise InputError("`metrics` must name at least one metric, got none.")
     measures = {_parse(metric): metric for metric in metrics}
@@ -72,10 +77,12 @@ def evaluate(qrels: Mapping[str, Mapping[str, float]], run: Run, metrics: Sequen
     return PerQuery(list(relevant), values)
 
 
-def _parse(metric: str) -> ir_measures.Measure:
+def _parse(metric: str) -> Measure:
+    from ir_measures import parse_measure
+
     if not re.fullmatch(r"(nDCG|R|RR)@[1-9][0-9]*", metric):
         raise InputError(f"`metrics` must be nDCG@k, R@k or RR@k with a number for k, got {metric!r}.")
-    return ir_measures.parse_measure(metric)
+    return parse_measure(metric)
 
 
 def _relevant(qrels: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, int]]:

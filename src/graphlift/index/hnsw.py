@@ -17,7 +17,7 @@ from graphlift.graph import HnswGraph
 from graphlift.index.hits import Hits
 from graphlift.index.ids import Id, Ids
 from graphlift.index.links import read_links, write_links
-from graphlift.index.storage import Rows, faiss_metric, search
+from graphlift.index.storage import Rows, faiss_metric, search, share
 from graphlift.metric import Metric, Vectors
 
 
@@ -103,7 +103,10 @@ class HnswIndex:
         ef_construction: int,
         ef_search: int,
     ) -> HnswIndex:
-        """An index over existing links; vectors must already be in the metric's form (`Metric.prepare`)."""
+        """An index over existing links and vectors in the metric's form (`Metric.prepare`).
+
+        The vectors are shared and not copied: they must not be written to any more.
+        """
         if not len(vectors) == graph.num_nodes == len(ids):
             raise InputError(
                 f"`vectors`, `graph` and `ids` must agree, got {len(vectors)}, {graph.num_nodes} and {len(ids)} nodes."
@@ -112,12 +115,11 @@ class HnswIndex:
         write_links(graph, index.hnsw)
         index.hnsw.efConstruction = ef_construction
         index.hnsw.efSearch = ef_search
-        faiss.downcast_index(index.storage).add(vectors)
-        index.ntotal = len(vectors)
+        share(index, vectors)
         return cls(index, ids, metric)
 
     def with_vectors(self, vectors: Vectors) -> HnswIndex:
-        """The same nodes and links under other vectors (N, C) that are already in the metric's form."""
+        """The same nodes and links under other vectors (N, C) in the metric's form, shared as in `from_graph`."""
         return HnswIndex.from_graph(
             vectors,
             self.graph,

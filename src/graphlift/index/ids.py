@@ -28,7 +28,7 @@ class Ids:
 
     def __init__(self, ids: Iterable[Id] | npt.NDArray[Any]) -> None:
         values = list(ids.tolist() if isinstance(ids, np.ndarray) else ids)
-        kinds = {_kind(value) for value in values}
+        kinds = {_kind(kind) for kind in set(map(type, values))}
         if kinds - {int, str} or len(kinds) > 1:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))
             raise InputError(f"`ids` must be all int or all str, got {names}.")
@@ -73,6 +73,6 @@ class Ids:
             ) from None
 
 
-def _kind(value: object) -> type:
+def _kind(kind: type) -> type:
     """The type of an id, with NumPy's integers and strings taken for Python's."""
-    return str if isinstance(value, str) else int if isinstance(value, np.integer) else type(value)
+    return str if issubclass(kind, str) else int if issubclass(kind, np.integer) else kind

@@ -11,6 +11,7 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from graphlift.errors import InputError
 from graphlift.graph import EMPTY, HnswGraph, Level
@@ -25,8 +26,10 @@ def read_links(hnsw: Any) -> HnswGraph:
     for number in range(hnsw.max_level + 1):
         nodes = np.flatnonzero(level_counts > number)
         first, last = cumulative[number : number + 2]
-        slots = offsets[nodes].astype(np.int64)[:, None] + np.arange(first, last)
-        levels.append(Level(nodes.astype(np.int32), neighbors[slots]))
+        rows = sliding_window_view(neighbors, last - first)[
+            offsets[nodes].astype(np.int64) + first
+        ]  # copied row by row
+        levels.append(Level(nodes.astype(np.int32), rows))
     return HnswGraph(tuple(levels), entry_point=int(hnsw.entry_point))
 
 
@@ -47,8 +50,8 @@ def write_links(graph: HnswGraph, hnsw: Any) -> None:
                 f"level {number} of the graph has rows of {level.neighbors.shape[1]} slots, "
                 f"the index's M asks for {last - first}."
             )
-        slots = offsets[level.nodes].astype(np.int64)[:, None] + np.arange(first, last)
-        neighbors[slots] = level.neighbors
+        rows = sliding_window_view(neighbors, last - first, writeable=True)
+        rows[offsets[level.nodes].astype(np.int64) + first] = level.neighbors
     faiss.copy_array_to_vector(level_counts, hnsw.levels)
     faiss.copy_array_to_vector(offsets, hnsw.offsets)
     faiss.copy_array_to_vector(neighbors, hnsw.neighbors)

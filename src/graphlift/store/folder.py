@@ -22,6 +22,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,8 @@ def read_version(path: Path) -> tuple[Path, Manifest]:
                 f"this graphlift {__version__} reads up to format {FORMAT}. Upgrade graphlift to read it."
             )
         manifest = Manifest.model_validate(document)
-        for name, expected in manifest.files.items():
-            _check(folder / name, expected)
+        with ThreadPoolExecutor() as pool:  # hashing waits for nobody: two large files take the time of one
+            list(pool.map(_check, (folder / name for name in manifest.files), manifest.files.values()))
     except FileNotFoundError as error:
         raise StoreCorruptError(f"the store {path} is incomplete: {error.filename} is missing.") from error
     except OSError as error:
