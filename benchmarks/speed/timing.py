@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import faiss
@@ -40,6 +40,11 @@ def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int = 11, war
 def ratio(above: Seconds, below: Seconds) -> Spread:
     """The quotient of two rivals, round by round."""
     return Spread.of(above / below)
+
+
+def growth(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The exponent b of values = a * sizes ** b that fits best."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 @contextmanager

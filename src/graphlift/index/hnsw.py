@@ -116,7 +116,9 @@ class HnswIndex:
         index.hnsw.efConstruction = ef_construction
         index.hnsw.efSearch = ef_search
         share(index, vectors)
-        return cls(index, ids, metric)
+        made = cls(index, ids, metric)
+        made.graph = graph  # known already; reading it again would double its memory
+        return made
 
     def with_vectors(self, vectors: Vectors) -> HnswIndex:
         """The same nodes and links under other vectors (N, C) in the metric's form, shared as in `from_graph`."""

@@ -26,10 +26,8 @@ def read_links(hnsw: Any) -> HnswGraph:
     for number in range(hnsw.max_level + 1):
         nodes = np.flatnonzero(level_counts > number)
         first, last = cumulative[number : number + 2]
-        rows = sliding_window_view(neighbors, last - first)[
-            offsets[nodes].astype(np.int64) + first
-        ]  # copied row by row
-        levels.append(Level(nodes.astype(np.int32), rows))
+        rows = sliding_window_view(neighbors, last - first)  # a row at every offset: whole rows are copied, not slots
+        levels.append(Level(nodes.astype(np.int32), rows[offsets[nodes].astype(np.int64) + first]))
     return HnswGraph(tuple(levels), entry_point=int(hnsw.entry_point))
 
 
@@ -42,7 +40,9 @@ def write_links(graph: HnswGraph, hnsw: Any) -> None:
     level_counts = (graph.level_of_node + 1).astype(np.int32)
     cumulative = faiss.vector_to_array(hnsw.cum_nneighbor_per_level)
     offsets = np.concatenate([[0], np.cumsum(cumulative[level_counts])]).astype(np.uint64)
-    neighbors = np.full(int(offsets[-1]), EMPTY, dtype=np.int32)
+    hnsw.neighbors.resize(int(offsets[-1]))
+    neighbors = _view(hnsw.neighbors)
+    neighbors[:] = EMPTY
     for number, level in enumerate(graph.levels):
         first, last = cumulative[number : number + 2]
         if level.neighbors.shape[1] != last - first:
@@ -54,11 +54,10 @@ def write_links(graph: HnswGraph, hnsw: Any) -> None:
         rows[offsets[level.nodes].astype(np.int64) + first] = level.neighbors
     faiss.copy_array_to_vector(level_counts, hnsw.levels)
     faiss.copy_array_to_vector(offsets, hnsw.offsets)
-    faiss.copy_array_to_vector(neighbors, hnsw.neighbors)
     hnsw.entry_point = graph.entry_point
     hnsw.max_level = graph.num_levels - 1
 
 
 def _view(vector: Any) -> npt.NDArray[Any]:
-    """A C++ vector as an array without a copy; it is only read here, while its index is alive."""
+    """A C++ vector as an array without a copy, good as long as its index is alive."""
     return faiss.rev_swig_ptr(vector.data(), vector.size())

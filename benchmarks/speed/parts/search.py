@@ -1,0 +1,164 @@
+"""Ten results a query. *frozen* is `HnswIndex` on FAISS, *lifted* is a lift of the same index with the same
+`ef_search`, *hnswlib* has the same `M` and `ef_construction` and the smallest beam that finds as much as *frozen* does
+(recall@10 against an exact scan). Batches of 1 run on one thread, batches of 256 on all. The memory of a lift holds its
+training queries. The lifts of GloVe are fitted on made-up pairs, those of other sets have random weights, which cost
+the same as trained ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.ranking.task import load_task
+from benchmarks.speed.glove import fitted
+from benchmarks.speed.rows import Bar, Row, Spread
+from benchmarks.speed.settings import Settings
+from benchmarks.speed.split import shares
+from benchmarks.speed.timing import growth, interleaved, ratio, threads
+from benchmarks.speed.world import random_model
+from graphlift import HnswIndex
+from graphlift.errors import require
+from graphlift.lifted import LiftedIndex
+
+TITLE = "Search"
+K, EF, BATCH = 10, 64, 256
+PROMISED = 100_000
+"""Vectors in the index that the promise of a search's p50 is about."""
+BEAMS = (10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512)
+
+Search = Callable[[npt.NDArray[np.float32]], Any]
+
+
+class Case(NamedTuple):
+    """An index, its lift and queries (Q, C)."""
+
+    name: str
+    index: HnswIndex
+    lifted: LiftedIndex
+    queries: npt.NDArray[np.float32]
+    glove: bool
+
+
+def measure(settings: Settings) -> list[Row]:
+    """All sizes of GloVe, then the sets of `--data`."""
+    rows, sizes, p50 = [], [], []
+    for case in _cases(settings):
+        found = _rows(case, settings)
+        rows += found
+        if case.glove:
+            sizes.append(len(case.index))
+            p50.append(found[0].figures["lifted ms"])
+    slope = Row("GloVe", "p50 at batch 1, lifted, slope in N", Spread.single(growth(sizes, p50)), bar=Bar(high=0.3))
+    return [*rows, slope]
+
+
+def _cases(settings: Settings) -> Iterator[Case]:
+    for words in (4000, 8000) if settings.quick else (10_000, 100_000, 400_000):
+        made = fitted(words)
+        yield Case(f"GloVe, {len(made.index):,} x 50", made.index, made.lifted, made.queries, glove=True)
+    for folder in [] if settings.data is None else sorted(settings.data.glob("*/corpus_emb.npy")):
+        task = load_task(folder.parent)
+        lifted = LiftedIndex(task.index, random_model(task.index), task.train.merged())
+        yield Case(
+            f"{task.name}, {len(task.index):,} x {task.index.channels}",
+            task.index,
+            lifted,
+            np.resize(task.test.queries.numpy(), (BATCH, task.index.channels)),
+            glove=False,
+        )
+
+
+def _rows(case: Case, settings: Settings) -> list[Row]:
+    """Latency and throughput of one case, and what the lifted search spends its time on."""
+    rounds, asked = (2, 20) if settings.quick else (9, 200)
+    with threads(1):
+        calls, figures = _rivals(case, 1)
+        each = [{name: _each(call, case.queries[:asked]) for name, call in calls.items()} for _ in range(rounds + 1)]
+        alone = shares(case.lifted, case.queries[:asked], 1, calls["lifted"])
+    rows = []
+    for quantile, name in ((0.5, "p50"), (0.99, "p99")):
+        values = {rival: np.array([np.quantile(one[rival], quantile) for one in each[1:]]) for rival in calls}
+        promised = Bar(high=2) if name == "p50" and len(case.index) == PROMISED else None
+        rows += _ratios(case, f"{name} at batch 1, time", values, figures, promised)
+    with threads(settings.threads[-1]):
+        calls, _ = _rivals(case, settings.threads[-1])
+        batch = np.resize(case.queries, (BATCH, case.queries.shape[1]))
+        values = interleaved({name: lambda c=call: c(batch) for name, call in calls.items()}, rounds)
+        rates = {name: BATCH / seconds for name, seconds in values.items()}
+        rows += _ratios(case, f"queries/s at batch {BATCH}", rates, figures, Bar(low=0.5) if case.glove else None)
+        together = shares(case.lifted, batch, BATCH, calls["lifted"])
+    for size, found in ((1, alone), (BATCH, together)):
+        rows += [
+            Row(case.name, f"share of a lifted search at batch {size}: {part}", Spread.single(share))
+            for part, share in found.items()
+        ]
+    return rows
+
+
+def _ratios(case: Case, what: str, values: dict, figures: dict, promised: Bar | None) -> list[Row]:
+    """Lifted against frozen, which something is promised of, and both against hnswlib."""
+    unit, scale = ("ms", 1e3) if "time" in what else ("queries/s", 1)
+    absolute = {f"{name} {unit}": float(np.median(v)) * scale for name, v in values.items()} | figures
+    pairs = (("lifted", "frozen"), ("frozen", "hnswlib"), ("lifted", "hnswlib"))
+    return [
+        Row(
+            case.name,
+            f"{what}, {ours} to {theirs}",
+            ratio(values[ours], values[theirs]),
+            theirs,
+            bar=promised if (ours, theirs) == ("lifted", "frozen") else None,
+            figures=absolute,
+        )
+        for ours, theirs in pairs
+    ]
+
+
+def _each(call: Search, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Seconds of every query, asked one at a time, (Q,)."""
+    seconds = np.empty(len(queries))
+    for place in range(len(queries)):
+        started = time.perf_counter()
+        call(queries[place : place + 1])
+        seconds[place] = time.perf_counter() - started
+    return seconds
+
+
+def _rivals(case: Case, count: int) -> tuple[dict[str, Search], dict[str, float]]:
+    """Who is compared, on so many threads, and what their beams find."""
+    index, sample = case.index, case.queries[:200]
+    exact = index.exact_search_rows(sample, K)[1]
+    target = _recall(index.search_rows(sample, K, EF)[1], exact)
+    rival = _hnswlib(case.index)
+    for beam in BEAMS:
+        rival.set_ef(beam)
+        found = _recall(rival.knn_query(sample, K, num_threads=count)[0], exact)
+        if found >= target:
+            break
+    calls: dict[str, Search] = {
+        "lifted": lambda queries: case.lifted.search_rows(queries, K, EF),
+        "frozen": lambda queries: index.search_rows(queries, K, EF),
+        "hnswlib": lambda queries: rival.knn_query(queries, K, num_threads=count),
+    }
+    return calls, {"frozen recall": target, "hnswlib recall": found, "hnswlib ef": beam}
+
+
+_BUILT: dict[int, Any] = {}
+
+
+def _hnswlib(index: HnswIndex) -> Any:
+    """The same vectors in hnswlib, built once."""
+    if id(index) not in _BUILT:
+        library = require("hnswlib", extra="bench")
+        built = library.Index("ip", index.channels)
+        built.init_index(len(index), index.ef_construction, index.M, random_seed=0)
+        built.add_items(index.vectors)
+        _BUILT[id(index)] = built
+    return _BUILT[id(index)]
+
+
+def _recall(found: npt.NDArray[Any], exact: npt.NDArray[Any]) -> float:
+    return float((found[:, :, None].astype(np.int64) == exact[:, None, :]).any(axis=1).mean())
