@@ -21,3 +21,8 @@ class Settings:
     quick: bool = False
     data: Path | None = None
     device: str = "cpu"
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """Sizes of the GloVe indexes that several parts share."""
+        return (4000, 8000) if self.quick else (10_000, 100_000, 400_000)

@@ -57,8 +57,9 @@ def measure(settings: Settings) -> list[Row]:
 
 
 def _cases(settings: Settings) -> Iterator[Case]:
-    for words in (4000, 8000) if settings.quick else (10_000, 100_000, 400_000):
-        made = fitted(words)
+    for words in settings.words:
+        with threads(settings.threads[-1]):
+            made = fitted(words)
         yield Case(f"GloVe, {len(made.index):,} x 50", made.index, made.lifted, made.queries, glove=True)
     for folder in [] if settings.data is None else sorted(settings.data.glob("*/corpus_emb.npy")):
         task = load_task(folder.parent)
