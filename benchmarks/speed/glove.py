@@ -55,7 +55,7 @@ def fitted(words: int) -> Fitted:
     count = PAIRS + ASKED
     rows = rng.choice(words, count, replace=False)
     channels = index.channels
-    hidden = np.eye(channels) + 0.3 * rng.normal(size=(channels, channels)) / channels**0.5
+    hidden = np.eye(channels) + 0.9 * rng.normal(size=(channels, channels)) / channels**0.5
     noise = 0.2 * rng.normal(size=(count, channels)) / channels**0.5
     queries = index.metric.prepare((index.vectors[rows] + noise) @ hidden, "queries")
     known = Memory.of(torch.from_numpy(queries[:PAIRS]), [{int(row): 1.0} for row in rows[:PAIRS]])
