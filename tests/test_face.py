@@ -5,8 +5,20 @@ import graphlift as gl
 
 def test_all_is_what_is_offered():
     public = {name for name in vars(gl) if not name.startswith("_")}
-    modules = {"atomic", "cli", "data", "errors", "evaluation", "graph", "index", "lift", "lifted", "memory"}
-    modules |= {"metric", "model", "report", "sampling", "store", "training"}
+    modules = {
+        "atomic",
+        "cli",
+        "data",
+        "errors",
+        "evaluation",
+        "feedback",
+        "graph",
+        "index",
+        "judgments",
+        "lift",
+        "lifted",
+    }
+    modules |= {"memory", "metric", "model", "report", "sampling", "store", "training"}
     assert public - modules == set(gl.__all__) - {"__version__"}
     assert sorted(gl.__all__) == gl.__all__
 

@@ -16,14 +16,14 @@ ROOT = Path(graphlift.__file__).parent
 
 FLOORS = [  # from the ground up; what stands on one floor may import from it and from all below
     {"errors", "atomic", "_version"},
-    {"graph", "memory", "metric", "data"},
+    {"graph", "memory", "feedback", "metric", "data"},
     {"index"},
     {"losses", "sampling", "search"},
     {"nn"},
     {"model"},
     {"lifted"},
     {"training", "evaluation"},
-    {"lift", "store"},
+    {"judgments", "lift", "store"},
     {"__init__"},
     {"report", "cli"},
     {"__main__"},

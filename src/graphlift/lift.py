@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from graphlift.errors import InputError, UnknownIdError
+from graphlift.errors import InputError
 from graphlift.evaluation.comparison import Comparison, compare
-from graphlift.evaluation.metrics import MAX_GRADE
 from graphlift.evaluation.runs import run_from_rankings
 from graphlift.index.hits import Hits
 from graphlift.index.hnsw import HnswIndex
-from graphlift.index.ids import Id, Ids
+from graphlift.index.ids import Id
+from graphlift.judgments import Judgments, judged, told
 from graphlift.lifted import LiftedIndex
-from graphlift.memory import Memory
 from graphlift.store.snapshot import Snapshot, read_snapshot, write_snapshot
 from graphlift.training.config import FitConfig
 from graphlift.training.fit import fit
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
-
-Judgments = Mapping[Any, Mapping[Any, float] | Iterable[Any]]
-"""For each query id its relevant documents: grades by id (not relevant at 0 or below), or just ids."""
 
 
 class Lift:
@@ -157,10 +152,10 @@ class Lift:
         both = next((query for query in dev_qrels or () if query in qrels), None)
         if both is not None:
             raise InputError(f"`dev_qrels` must judge other queries than `qrels`, got {both!r} in both.")
-        dev = None if dev_qrels is None else _judged(now.index, queries, query_ids, dev_qrels, "dev_qrels").memory
+        dev = None if dev_qrels is None else judged(now.index, queries, query_ids, dev_qrels, "dev_qrels").memory
         result = fit(
             now.index,
-            _judged(now.index, queries, query_ids, qrels, "qrels").memory,
+            judged(now.index, queries, query_ids, qrels, "qrels").memory,
             config or FitConfig(),
             dev=dev,
             current=now.lifted,
@@ -168,8 +163,45 @@ class Lift:
             checkpoints=None if checkpoints is None else Path(checkpoints),
             progress=progress,
         )
-        self._now = replace(now, lifted=result.lifted or now.lifted, report=result.report)
+        lifted = result.lifted
+        if lifted is not None and now.lifted is not None:  # what was told is not forgotten
+            lifted = lifted.remembering(now.lifted.told)
+        self._now = replace(now, lifted=lifted or now.lifted, report=result.report)
         return result.report
+
+    def feedback(
+        self,
+        queries: npt.ArrayLike,
+        relevant_ids: Iterable[Any],
+        irrelevant_ids: Iterable[Any] | None = None,
+    ) -> None:
+        """Tell what answered a query and what did not; the next search knows, without any training.
+
+        A fitted lift has the queries in its memory from then on, and its ranker listens to them. A lift that was never
+        fitted serves the frozen order, in which documents that answered a query much like this one are raised. Either
+        lowers documents that were irrelevant to a query much like this one. Of two judgments of the same query and
+        document the later counts.
+
+        Args:
+            queries: one vector (C,), or several (Q, C), of the same embedder as the documents'.
+            relevant_ids: ids of documents that answered the query; for several queries such a list for each.
+            irrelevant_ids: likewise those that were shown and did not answer.
+
+        Raises:
+            InputError: vectors do not fit, an id is unknown, a document is both relevant and irrelevant, or nothing
+                is said of a query; nothing changes.
+
+        Example:
+            >>> lift = Lift(HnswIndex.build(np.eye(4), ids=["a", "b", "c", "d"]))
+            >>> query = [0.9, 0.1, 0.3, 0.2]
+            >>> lift.feedback(query, ["d"], irrelevant_ids=["a"])
+            >>> lift.search([query], k=4).ids.tolist()
+            [['d', 'c', 'b', 'a']]
+        """
+        now = self._now
+        feedback = told(now.index, queries, relevant_ids, irrelevant_ids)
+        lifted = LiftedIndex.unlearned(now.index) if now.lifted is None else now.lifted
+        self._now = replace(now, lifted=lifted.remembering(feedback))
 
     def evaluate(
         self,
@@ -193,17 +225,17 @@ class Lift:
             InputError: vectors do not fit, an id is unknown, or nothing is judged relevant.
         """
         now = self._now
-        judged = _judged(now.index, queries, query_ids, qrels, "qrels")
-        x, k = judged.memory.queries.numpy(), min(10, len(now.index))
+        asked = judged(now.index, queries, query_ids, qrels, "qrels")
+        x, k = asked.memory.queries.numpy(), min(10, len(now.index))
         beam = ef_search if now.lifted is None else now.lifted.beam(ef_search)  # the same for both
         names = [str(name) for name in now.index.ids.array]
         rankings = [
             [[names[row] for row in found] for found in searcher.search_rows(x, k, beam)[1].tolist()]
             for searcher in (now.index, now.lifted or now.index)
         ]
-        frozen, lifted = (run_from_rankings(judged.ids, ranking) for ranking in rankings)
+        frozen, lifted = (run_from_rankings(asked.ids, ranking) for ranking in rankings)
         warm = [] if now.lifted is None else now.lifted.memory.warm_rows.tolist()
-        return compare(judged.named_qrels(names), frozen, lifted, {names[row] for row in warm})
+        return compare(asked.named_qrels(names), frozen, lifted, {names[row] for row in warm})
 
     def save(self, path: str | Path) -> None:
         """Write a store, or a new version of the store that is there; a killed process leaves the old version.
@@ -228,60 +260,3 @@ def load(path: str | Path) -> Lift:
         [['a']]
     """
     return Lift._of(read_snapshot(Path(path)))
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Judged queries with at least one relevant document: their ids, and vectors and answers as rows."""
-
-    ids: list[str]
-    memory: Memory
-
-    def named_qrels(self, names: list[str]) -> dict[str, dict[str, float]]:
-        """The judgments by the ids of queries and documents."""
-        return {
-            query: {names[row]: grade for row, grade in graded.items()}
-            for query, graded in zip(self.ids, self.memory.graded(), strict=True)
-        }
-
-
-def _judged(
-    index: HnswIndex, queries: npt.ArrayLike, query_ids: Iterable[Id] | None, qrels: Judgments, argument: str
-) -> _Judged:
-    """Check queries and judgments, which are named ``argument`` in messages, and turn ids into rows."""
-    x = index.metric.prepare(queries, "queries", index.channels)
-    ids = Ids.counted(len(x)) if query_ids is None else Ids(query_ids)
-    if len(ids) != len(x):
-        raise InputError(f"`query_ids` must be as many as queries ({len(x)}), got {len(ids)}.")
-    unknown = next((query for query in qrels if query not in ids), None)
-    if unknown is not None:
-        raise UnknownIdError(f"`{argument}` must judge queries that have a vector, got {unknown!r}.")
-    relevant = {query: _checked_relevant(query, documents, argument) for query, documents in qrels.items()}
-    relevant = {query: documents for query, documents in relevant.items() if documents}
-    if not relevant:
-        raise InputError(f"`{argument}` must judge at least one document relevant, got none.")
-    answers = [
-        dict(zip(index.ids.rows(list(documents), argument).tolist(), documents.values(), strict=True))
-        for documents in relevant.values()
-    ]
-    memory = Memory.of(torch.from_numpy(x[ids.rows(list(relevant))]), answers)
-    return _Judged([str(query) for query in relevant], memory)
-
-
-def _checked_relevant(query: Id, documents: Mapping[Id, float] | Iterable[Id], argument: str) -> dict[Id, float]:
-    """The relevant documents of one query, after their form and grades were checked."""
-    if isinstance(documents, str | bytes) or not isinstance(documents, Iterable):
-        raise InputError(f"`{argument}` must give a list or grades of documents, got {documents!r} for {query!r}.")
-    for document, grade in documents.items() if isinstance(documents, Mapping) else ():
-        if not isinstance(grade, int | float | np.number) or float(grade) % 1 or not float(grade) <= MAX_GRADE:
-            raise InputError(
-                f"`{argument}` must have whole grades up to {MAX_GRADE}, got {grade!r} for {query!r} and {document!r}."
-            )
-    return relevant_of(documents)
-
-
-def relevant_of(documents: Mapping[Id, float] | Iterable[Id]) -> dict[Id, float]:
-    """The relevant documents of one query, with their grades."""
-    if isinstance(documents, Mapping):
-        return {document: grade for document, grade in documents.items() if grade > 0}
-    return dict.fromkeys(documents, 1.0)

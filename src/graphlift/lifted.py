@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from graphlift.feedback import Feedback
 from graphlift.index.flat import FlatIndex
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.storage import Rows
 from graphlift.memory import Memory
 from graphlift.metric import Metric, Vectors
-from graphlift.model import LiftModel
+from graphlift.model import LiftModel, ModelConfig
 from graphlift.search.descent import Descent
+from graphlift.search.evidence import evidence, lowered, nearness, raised
+from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 
 PastIndex = FlatIndex | HnswIndex
@@ -23,6 +27,9 @@ BATCH = 128
 """Queries whose subgraphs are drawn at a time; keeps memory flat."""
 LIFTED = 2048
 """Documents that are lifted at a time; what lies between input and output then fits the cache."""
+
+TOLD_TO_UNLEARNED, TOLD_TO_LEARNED = 2, 4
+"""Powers of nearness with which feedback counts outright: a ranker listens to past queries anyway."""
 
 
 class LiftedIndex:
@@ -34,9 +41,10 @@ class LiftedIndex:
     Args:
         index: the frozen index.
         model: in evaluation mode, on the CPU.
-        memory: past queries in the frozen space, at least one.
+        memory: past queries in the frozen space.
         walk_index: an index of the lifted documents that exists already; else the frozen index's links are reused.
         past: an index of the past queries that exists already.
+        told: feedback that the model has not learned from; what is relevant by it is in the memory, too.
     """
 
     def __init__(
@@ -46,14 +54,39 @@ class LiftedIndex:
         memory: Memory,
         walk_index: HnswIndex | None = None,
         past: PastIndex | None = None,
+        told: Feedback | None = None,
     ) -> None:
         self.index, self.model, self.memory = index, model, memory
+        self.told = Feedback.none(index.channels) if told is None else told
         self.walk_index = index.with_vectors(self.lift_documents()) if walk_index is None else walk_index
         with torch.inference_mode():
             past_lifted = self.lift_queries(memory.queries)
             links = torch.from_numpy(index.graph.levels[0].neighbors)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
         self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
+
+    @classmethod
+    def unlearned(cls, index: HnswIndex) -> LiftedIndex:
+        """What serves before the first fit once there is feedback: the frozen walk and an empty memory."""
+        config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1)
+        model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config).eval()
+        return cls(index, model, Memory.empty(index.channels), walk_index=index)
+
+    def remembering(self, feedback: Feedback) -> LiftedIndex:
+        """The same with feedback in its memory: of a query's judgments of one document, the latest counts.
+
+        Nothing is trained. Only new queries are lifted, and only documents that are named are recorded anew.
+        """
+        known = len(self.memory)
+        memory = self.memory.without(feedback.irrelevant).updated(feedback.relevant)
+        past_lifted = torch.cat([self.space.past_lifted, self.lift_queries(memory.queries[known:])])
+        named = torch.cat([feedback.relevant.rows, feedback.irrelevant.rows]).unique()
+        other = copy(self)
+        other.memory, other.told = memory, self.told.updated(feedback)
+        other.space = self.space.remembering(memory, past_lifted, named)
+        if len(memory) > known:
+            other.past = FlatIndex(self._past_vectors(memory.queries, past_lifted), self.past.metric)
+        return other
 
     def __len__(self) -> int:
         return len(self.index)
@@ -108,7 +141,7 @@ class LiftedIndex:
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
         subgraphs = self._subgraphs(queries, lifted, walked)
-        scores = self.model.ranker(subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
+        scores = self._scores(queries, subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
         rows = subgraphs.rows
         if walked.shape[1] > num_walked:  # what the ranker did not see follows in the order of the walk
             tail, tail_similarity = walked[:, num_walked:], similarity[:, num_walked:]
@@ -119,6 +152,20 @@ class LiftedIndex:
             rows = torch.cat([rows, tail], dim=1)
         best = scores.topk(k, dim=1)
         return best.values, rows.gather(1, best.indices)
+
+    def _scores(self, queries: Tensor, subgraphs: Subgraphs) -> Tensor:
+        """What the ranker makes of the candidates, and on top what people told outright, (B, n)."""
+        learned = self.model.config.ranker == "subgraph"
+        scores = self.model.ranker(subgraphs) if learned else subgraphs.similarity
+        sharpness = TOLD_TO_LEARNED if learned else TOLD_TO_UNLEARNED
+        nearest = self.index.x[subgraphs.rows[:, 0]]
+        for told, moved in ((self.told.relevant, raised), (self.told.irrelevant, lowered)):
+            if len(told):
+                count = min(self.model.config.num_past, len(told))
+                past = torch.cdist(queries, told.queries).topk(count, dim=1, largest=False).indices
+                near = nearness(self.index.metric, queries, told.queries[past], nearest) ** sharpness
+                scores = moved(scores, subgraphs.mask, evidence(near, past, told, subgraphs.rows))
+        return scores
 
     def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:
         """What a walk in the lifted space finds: at least k, and as many as the ranker takes where there are."""
@@ -135,6 +182,8 @@ class LiftedIndex:
         """Numbers of the past queries nearest in both spaces together, without the query itself, (B, P)."""
         spare = int(own is not None)
         count = min(self.model.config.num_past, len(self.memory) - spare)
+        if count <= 0:
+            return torch.zeros(len(queries), 0, dtype=torch.int64)
         rows = self.past.search_rows(self._past_vectors(queries, lifted), count + spare)[1]
         past = torch.from_numpy(rows)
         if own is None:

@@ -141,10 +141,63 @@ class Memory:
             best.update({row: max(grade, best.get(row, 0.0)) for row, grade in graded.items()})
         return Memory.of(self.queries[first], list(answers.values()))
 
+    def updated(self, other: Memory) -> Memory:
+        """This memory after another, later one: where both judge a document for the same query, the later grade counts.
+
+        Queries keep their numbers, and those that are new follow in their order.
+
+        Example:
+            >>> memory = Memory.of(torch.eye(2), [{4: 1.0}, {7: 1.0}])
+            >>> later = Memory.of(torch.eye(3)[1:, :2], [{7: 2.0, 9: 1.0}, {4: 1.0}])
+            >>> [graded for graded in memory.updated(later).graded()]
+            [{4: 1.0}, {7: 2.0, 9: 1.0}, {4: 1.0}]
+        """
+        later = other.merged()
+        number = self.numbers(later.queries)
+        known = number >= 0
+        new = later.select((~known).nonzero().flatten())
+        if not known.any():
+            return self.extend(new)
+        again = later.select(known.nonzero().flatten())
+        owner = number[known][again.query_of_answer]
+        kept = ~torch.isin(self._keys, owner * _STRIDE + again.rows)
+        keys = torch.cat([self._keys[kept], owner * _STRIDE + again.rows])
+        return self._of_keys(keys, torch.cat([self.grades[kept], again.grades])).extend(new)
+
+    def without(self, other: Memory) -> Memory:
+        """This memory without the answers that another memory names for the same queries; every query stays.
+
+        Example:
+            >>> memory = Memory.of(torch.eye(2), [{4: 1.0, 7: 1.0}, {7: 1.0}])
+            >>> memory.without(Memory.of(torch.eye(2)[:1], [{7: 1.0}])).graded()
+            [{4: 1.0}, {7: 1.0}]
+        """
+        number = self.numbers(other.queries)[other.query_of_answer]
+        named = (number * _STRIDE + other.rows)[number >= 0]
+        kept = ~torch.isin(self._keys, named)
+        return self._of_keys(self._keys[kept], self.grades[kept])
+
+    def answered(self) -> Memory:
+        """The queries that have an answer."""
+        return self if bool((self.counts > 0).all()) else self.select(self.counts.nonzero().flatten())
+
+    def numbers(self, queries: Tensor) -> Tensor:
+        """The number of each query (B, C) in this memory, by its vector; -1 where it is not there, (B,)."""
+        first = queries[:, 0].contiguous()
+        alike = torch.isin(self.queries[:, 0], first).nonzero().flatten().tolist()  # most differ in the first channel
+        number = {bytes(self.queries[place].numpy()): place for place in alike}
+        return torch.tensor([number.get(bytes(query), -1) for query in queries.numpy()], dtype=torch.int64)
+
+    def _of_keys(self, keys: Tensor, grades: Tensor) -> Memory:
+        """The same queries with other answers, given as numbers like those of `_keys`, in any order."""
+        keys, order = keys.sort()
+        counts = torch.bincount(keys // _STRIDE, minlength=len(self))
+        offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+        return Memory(self.queries, offsets, keys % _STRIDE, grades[order])
+
     def known_to(self, other: Memory) -> Tensor:
         """Which queries another memory has too, by their vectors, (Q,)."""
-        known = set(map(bytes, other.queries.numpy()))
-        return torch.tensor([bytes(query) in known for query in self.queries.numpy()], dtype=torch.bool)
+        return other.numbers(self.queries) >= 0
 
     def holds(self, queries: Tensor, rows: Tensor) -> Tensor:
         """Whether each query has each row as an answer; the shapes of both broadcast."""

@@ -19,6 +19,8 @@ class ModelConfig(BaseModel):
     """Shape of a `LiftModel`.
 
     Attributes:
+        ranker: ``"subgraph"``, or ``"evidence"`` for what serves before the first fit: the order of the walk, and
+            what past queries near say of candidates, with nothing to learn.
         query_encoder: ``"linear"``, or ``"hierarchical"`` for the walk through the index's levels on top of it.
         num_walked: candidates of a query that the walk brings.
         num_recalled: further candidates, which near past queries were answered by.
@@ -31,6 +33,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    ranker: Literal["subgraph", "evidence"] = "subgraph"
     query_encoder: Literal["linear", "hierarchical"] = "linear"
     num_walked: int = Field(default=48, ge=1)
     num_recalled: int = Field(default=16, ge=0)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from graphlift.errors import InputError
 from graphlift.evaluation.comparison import Comparison, QueryChange
 from graphlift.index.ids import Id
-from graphlift.lift import Judgments, Lift, relevant_of
+from graphlift.judgments import Judgments, relevant_of
+from graphlift.lift import Lift
 
 
 @dataclass(frozen=True)

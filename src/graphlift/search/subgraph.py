@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from graphlift.memory import Memory
+from graphlift.search.answered import Answered
 from graphlift.search.attributes import (
     Record,
     Side,
@@ -73,8 +74,7 @@ class Space:
         frozen, lifted: documents, (N, C).
         memory: past queries and their answers; its queries are the frozen ones.
         past_lifted: the past queries lifted, (Q, C).
-        answer_sums: sum of the lifted past queries that each document answered, (N, C).
-        answer_counts: how many they are, float (N,).
+        answered: how many past queries each document answered, and the sum of them lifted.
         links: the index's bottom level, ``-1`` for empty, int32 (N, d).
     """
 
@@ -83,8 +83,7 @@ class Space:
     lifted: Tensor
     memory: Memory
     past_lifted: Tensor
-    answer_sums: Tensor
-    answer_counts: Tensor
+    answered: Answered
     links: Tensor
 
     @classmethod
@@ -98,9 +97,13 @@ class Space:
         links: Tensor,
     ) -> Self:
         """The space of these vectors and links."""
-        sums = torch.zeros_like(lifted).index_add_(0, memory.rows, past_lifted[memory.query_of_answer])
-        counts = memory.answer_counts(len(frozen)).float()
-        return cls(similarity, frozen, lifted, memory, past_lifted, sums, counts, links)
+        answered = Answered.of(memory, past_lifted, len(frozen))
+        return cls(similarity, frozen, lifted, memory, past_lifted, answered, links)
+
+    def remembering(self, memory: Memory, past_lifted: Tensor, rows: Tensor) -> Self:
+        """The space with another memory, which differs in what it says of these documents."""
+        answered = self.answered.updated(memory, past_lifted, rows)
+        return replace(self, memory=memory, past_lifted=past_lifted, answered=answered)
 
 
 def build_subgraphs(
@@ -171,7 +174,8 @@ class _Nearness(NamedTuple):
 
 def _record(space: Space, rows: Tensor, lifted: Tensor, own: Tensor | None) -> Record:
     """What candidates answered in all the past, without the queries' own answers."""
-    count, total = space.answer_counts[rows], space.answer_sums[rows]
+    lines = space.answered.place[rows]
+    count, total = space.answered.counts[lines], space.answered.sums[lines]
     if own is not None:
         is_own = space.memory.holds(own.unsqueeze(1), rows).float()
         count = count - is_own

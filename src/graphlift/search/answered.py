@@ -1,0 +1,61 @@
+"""What each document answered in all the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from graphlift.memory import Memory
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """How many past queries each document answered, and the sum of their lifted vectors.
+
+    Only documents that answered something have a sum, so its size follows the memory and not the index.
+
+    Attributes:
+        place: the line of each document in the other two, 0 for those that never answered, int32 (N,).
+        sums: (1 + warm documents, C); line 0 is zero.
+        counts: float (1 + warm documents,).
+
+    Example:
+        >>> memory = Memory.of(torch.eye(2), [{1: 1.0}, {1: 1.0, 2: 1.0}])
+        >>> answered = Answered.of(memory, memory.queries, 4)
+        >>> answered.counts[answered.place].tolist()
+        [0.0, 2.0, 1.0, 0.0]
+        >>> answered.sums[answered.place][1].tolist()
+        [1.0, 1.0]
+    """
+
+    place: Tensor
+    sums: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, memory: Memory, past_lifted: Tensor, num_documents: int) -> Answered:
+        """The record of a memory whose queries are lifted to (Q, C)."""
+        nothing = cls(
+            torch.zeros(num_documents, dtype=torch.int32), torch.zeros(1, past_lifted.shape[1]), torch.zeros(1)
+        )
+        return nothing.updated(memory, past_lifted, memory.warm_rows)
+
+    def updated(self, memory: Memory, past_lifted: Tensor, rows: Tensor) -> Answered:
+        """The record after the memory changed for some documents; only their sums are computed, anew."""
+        new = rows[self.place[rows] == 0]
+        place = self.place.clone()
+        place[new] = torch.arange(len(self.counts), len(self.counts) + len(new), dtype=torch.int32)
+        sums = torch.cat([self.sums, self.sums.new_zeros(len(new), self.sums.shape[1])])
+        counts = torch.cat([self.counts, self.counts.new_zeros(len(new))])
+        sums[place[rows]], counts[place[rows]] = 0, 0
+        entries = torch.isin(memory.rows, rows).nonzero().flatten()
+        lines = place[memory.rows[entries]]
+        sums.index_add_(0, lines, past_lifted[memory.query_of_answer[entries]])
+        counts.index_add_(0, lines, torch.ones(len(lines)))
+        return Answered(place, sums, counts)
+
+    def extended(self, count: int) -> Answered:
+        """The record with so many more documents, which answered nothing yet."""
+        return replace(self, place=torch.cat([self.place, self.place.new_zeros(count)]))
