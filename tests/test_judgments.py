@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from world import QUICK, make_world
+from world import QUICK, copy_of, make_world
 
 import graphlift as gl
 
@@ -26,7 +26,7 @@ def fitted(world):
 
 @pytest.fixture(params=["frozen", "fitted"])
 def lift(request, world, fitted):
-    return gl.Lift._of(fitted) if request.param == "fitted" else world.lift()
+    return copy_of(fitted) if request.param == "fitted" else world.lift()
 
 
 def rank(lift, query, document, k=240):
@@ -49,7 +49,7 @@ def test_without_a_fit_the_answer_comes_first_for_the_same_query_and_far_queries
 
 
 def test_a_fitted_lift_listens_too(world, fitted):
-    lift, gains = gl.Lift._of(fitted), []
+    lift, gains = copy_of(fitted), []
     for query in world.queries[135:150]:
         document = lift.search(query[None], k=10).ids[0, 6]
         lift.feedback(query, [document])
@@ -78,7 +78,7 @@ def test_the_latest_word_counts(world, lift):
 
 
 def test_one_by_one_equals_a_batch(world, lift):
-    other = gl.Lift._of(lift._now)
+    other = copy_of(lift._now)
     queries, relevant, irrelevant = (
         world.queries[150:160],
         [[f"d{i}", "d3"] for i in range(10)],
@@ -93,7 +93,7 @@ def test_one_by_one_equals_a_batch(world, lift):
 
 
 def test_kept_in_step_equals_made_anew(world, fitted):
-    lift = gl.Lift._of(fitted)
+    lift = copy_of(fitted)
     lift.feedback(world.queries[150:170], [[f"d{i}"] for i in range(20)], [[f"d{i + 50}"] for i in range(20)])
     lift.feedback(world.queries[:9], [["d200", "d9"]] * 9)
     now = lift.lifted
@@ -105,7 +105,7 @@ def test_kept_in_step_equals_made_anew(world, fitted):
 
 
 def test_a_version_that_is_searched_does_not_change(world, lift):
-    old = gl.Lift._of(lift._now)
+    old = copy_of(lift._now)
     before = old.search(world.queries, k=10)
     lift.feedback(world.queries[:40], [["d1"]] * 40, [["d2"]] * 40)
     after = old.search(world.queries, k=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from world import QUICK, make_world
+from world import QUICK, copy_of, make_world
 
 import graphlift as gl
 from graphlift.lifted import LiftedIndex
@@ -97,7 +97,7 @@ def test_gate_refuses_what_does_not_help(world):
 
 def test_gate_keeps_a_better_model(world, fitted):
     lift, _ = fitted
-    now = gl.Lift._of(lift._now)
+    now = copy_of(lift._now)
     few = dict(list(world.train.items())[:20])
     report = now.fit(world.queries, few, query_ids=world.query_ids, dev_qrels=world.test, config=QUICK)
     assert not report.published

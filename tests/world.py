@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphlift import FitConfig, HnswIndex, Lift, ModelConfig
+from graphlift.online.versions import Versions
+from graphlift.store.snapshot import Snapshot
 from graphlift.training.config import LoopConfig
 
 QUICK = FitConfig(
@@ -48,3 +50,8 @@ def make_world(num_documents: int = 240, num_queries: int = 180, channels: int =
     train = {query: qrels[query] for query in query_ids[:cut]}
     test = {query: qrels[query] for query in query_ids[cut:]}
     return World(documents, document_ids, queries.astype(np.float32), query_ids, train, test)
+
+
+def copy_of(now: Snapshot) -> Lift:
+    """A lift that starts from a version of another one."""
+    return Lift._of(Versions(now))

@@ -10,6 +10,7 @@ from graphlift.errors import InputError as InputError
 from graphlift.errors import MissingExtraError as MissingExtraError
 from graphlift.errors import StoreCorruptError as StoreCorruptError
 from graphlift.errors import StoreError as StoreError
+from graphlift.errors import StoreLockedError as StoreLockedError
 from graphlift.errors import StoreVersionError as StoreVersionError
 from graphlift.errors import UnknownIdError as UnknownIdError
 from graphlift.graph import HnswGraph as HnswGraph
@@ -18,6 +19,7 @@ from graphlift.index.hits import Hits as Hits
 from graphlift.index.hnsw import HnswIndex as HnswIndex
 from graphlift.lift import Lift as Lift
 from graphlift.lift import load as load
+from graphlift.lift import open as open
 from graphlift.memory import Memory as Memory
 from graphlift.model import ModelConfig as ModelConfig
 from graphlift.training.config import FitConfig as FitConfig
@@ -39,11 +41,13 @@ __all__ = [
     "NeighborTable",
     "StoreCorruptError",
     "StoreError",
+    "StoreLockedError",
     "StoreVersionError",
     "UnknownIdError",
     "__version__",
     "load",
     "losses",
     "nn",
+    "open",
     "search",
 ]

@@ -7,6 +7,7 @@ GraphliftError
 ├── DataFormatError                     a file that was given cannot be read as what it should be
 ├── StoreError                          a store on disk cannot be trusted or written
 │   ├── StoreCorruptError               truncated, altered or incomplete
+│   ├── StoreLockedError                somebody else writes it
 │   └── StoreVersionError               written by a newer graphlift
 └── MissingExtraError (also an ImportError)  an optional dependency is not installed
 ```
@@ -43,6 +44,10 @@ class StoreError(GraphliftError):
 
 class StoreCorruptError(StoreError):
     """A store is truncated, altered or incomplete."""
+
+
+class StoreLockedError(StoreError):
+    """A store is open for writing elsewhere."""
 
 
 class StoreVersionError(StoreError):

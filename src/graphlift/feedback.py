@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from graphlift.memory import Memory
 
 
@@ -41,3 +43,7 @@ class Feedback:
             self.relevant.without(later.irrelevant).updated(later.relevant).answered(),
             self.irrelevant.without(later.relevant).updated(later.irrelevant).answered(),
         )
+
+    def moved(self, rows: Tensor) -> Feedback:
+        """The feedback after documents got other rows; see `Memory.moved`."""
+        return Feedback(self.relevant.moved(rows).answered(), self.irrelevant.moved(rows).answered())

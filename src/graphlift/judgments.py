@@ -36,21 +36,46 @@ class Judged:
         }
 
 
-def told(
-    index: HnswIndex, queries: npt.ArrayLike, relevant: Iterable[Any], irrelevant: Iterable[Any] | None
-) -> Feedback:
-    """Check feedback, of one query or of several, and turn ids into rows."""
+def listed(
+    queries: npt.ArrayLike, relevant: Iterable[Any], irrelevant: Iterable[Any] | None
+) -> tuple[npt.NDArray[Any], list[list[Id]], list[list[Id]]]:
+    """Feedback on one query, or on several, as feedback on several: vectors, and two lists of ids a query.
+
+    Raises:
+        InputError: there is not one list of ids a query.
+    """
     vectors = np.asarray(queries)
     single = vectors.ndim == 1
-    x = torch.from_numpy(index.metric.prepare(vectors[None] if single else vectors, "queries", index.channels))
+    count = 1 if single else len(vectors)
 
-    def rows(given: Iterable[Any] | None, argument: str) -> list[dict[int, float]]:
-        if isinstance(given, str | bytes):
+    def lists(given: Iterable[Any] | None, argument: str) -> list[list[Id]]:
+        if isinstance(given, str | bytes) or not isinstance(given, Iterable | None):
             raise InputError(f"`{argument}` must be a list of ids, got {given!r}.")
-        lists = [()] * len(x) if given is None else [list(given)] if single else list(given)
-        if len(lists) != len(x) or any(isinstance(ids, str | bytes) or not isinstance(ids, Iterable) for ids in lists):
-            raise InputError(f"`{argument}` must be one list of ids a query ({len(x)}), got {given!r}.")
-        return [dict.fromkeys(index.ids.rows(list(ids), argument).tolist(), 1.0) for ids in lists]
+        found = [[]] * count if given is None else [given] if single else list(given)
+        if len(found) != count or any(isinstance(ids, str | bytes) or not isinstance(ids, Iterable) for ids in found):
+            raise InputError(f"`{argument}` must be one list of ids a query ({count}), got {given!r}.")
+        return [plain(ids) for ids in found]
+
+    x = vectors[None] if single else vectors
+    return x, lists(relevant, "relevant_ids"), lists(irrelevant, "irrelevant_ids")
+
+
+def plain(ids: Iterable[Any]) -> list[Id]:
+    """Ids as Python's own numbers and strings where they are NumPy's."""
+    return [value.item() if isinstance(value, np.generic) else value for value in ids]
+
+
+def told(index: HnswIndex, queries: npt.ArrayLike, relevant: list[list[Id]], irrelevant: list[list[Id]]) -> Feedback:
+    """Check feedback, in the form of `listed`, and turn ids into rows.
+
+    Raises:
+        InputError: vectors do not fit, an id is unknown, a document is both relevant and irrelevant to a query, or
+            nothing is said of a query.
+    """
+    x = torch.from_numpy(index.metric.prepare(queries, "queries", index.channels))
+
+    def rows(lists: list[list[Id]], argument: str) -> list[dict[int, float]]:
+        return [dict.fromkeys(index.ids.rows(ids, argument).tolist(), 1.0) for ids in lists]
 
     yes, no = rows(relevant, "relevant_ids"), rows(irrelevant, "irrelevant_ids")
     silent = next(

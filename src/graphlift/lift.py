@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,13 @@ from graphlift.evaluation.runs import run_from_rankings
 from graphlift.index.hits import Hits
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.ids import Id
-from graphlift.judgments import Judgments, judged, told
+from graphlift.judgments import Judgments, judged, listed, plain
 from graphlift.lifted import LiftedIndex
-from graphlift.store.snapshot import Snapshot, read_snapshot, write_snapshot
+from graphlift.online.changes import Add, Remove, Tell, Update
+from graphlift.online.versions import Versions
+from graphlift.store.snapshot import Snapshot
 from graphlift.training.config import FitConfig
-from graphlift.training.fit import fit
+from graphlift.training.fit import FitResult, fit
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
 
@@ -53,13 +54,17 @@ class Lift:
     def __init__(self, index: HnswIndex, *, texts: Sequence[str] | None = None, embedder: str | None = None) -> None:
         if texts is not None and len(texts) != len(index):
             raise InputError(f"`texts` must be one a document ({len(index)}), got {len(texts)}.")
-        self._now = Snapshot(index, texts=None if texts is None else list(texts), embedder=embedder)
+        self._versions = Versions(Snapshot(index, texts=None if texts is None else list(texts), embedder=embedder))
 
     @classmethod
-    def _of(cls, snapshot: Snapshot) -> Lift:
-        lift = cls(snapshot.index)
-        lift._now = snapshot
+    def _of(cls, versions: Versions) -> Lift:
+        lift = cls(versions.now.index)
+        lift._versions = versions
         return lift
+
+    @property
+    def _now(self) -> Snapshot:
+        return self._versions.now
 
     def __repr__(self) -> str:
         state = "frozen" if self._now.lifted is None else f"lifted, {self._now.lifted.memory}"
@@ -145,29 +150,27 @@ class Lift:
         Raises:
             InputError: vectors do not fit, an id is unknown, or there are too few judged queries; nothing changes.
         """
-        now = self._now
         query_ids = None if query_ids is None else list(query_ids)
         if checkpoints is not None and Path(checkpoints).exists() and not Path(checkpoints).is_dir():
             raise InputError(f"`checkpoints` must be a folder, got the file {str(checkpoints)!r}.")
         both = next((query for query in dev_qrels or () if query in qrels), None)
         if both is not None:
             raise InputError(f"`dev_qrels` must judge other queries than `qrels`, got {both!r} in both.")
-        dev = None if dev_qrels is None else judged(now.index, queries, query_ids, dev_qrels, "dev_qrels").memory
-        result = fit(
-            now.index,
-            judged(now.index, queries, query_ids, qrels, "qrels").memory,
-            config or FitConfig(),
-            dev=dev,
-            current=now.lifted,
-            device=device,
-            checkpoints=None if checkpoints is None else Path(checkpoints),
-            progress=progress,
-        )
-        lifted = result.lifted
-        if lifted is not None and now.lifted is not None:  # what was told is not forgotten
-            lifted = lifted.remembering(now.lifted.told)
-        self._now = replace(now, lifted=lifted or now.lifted, report=result.report)
-        return result.report
+
+        def run(now: Snapshot) -> FitResult:
+            dev = None if dev_qrels is None else judged(now.index, queries, query_ids, dev_qrels, "dev_qrels").memory
+            return fit(
+                now.index,
+                judged(now.index, queries, query_ids, qrels, "qrels").memory,
+                config or FitConfig(),
+                dev=dev,
+                current=now.lifted,
+                device=device,
+                checkpoints=None if checkpoints is None else Path(checkpoints),
+                progress=progress,
+            )
+
+        return self._versions.fit(run).report
 
     def feedback(
         self,
@@ -198,10 +201,57 @@ class Lift:
             >>> lift.search([query], k=4).ids.tolist()
             [['d', 'c', 'b', 'a']]
         """
-        now = self._now
-        feedback = told(now.index, queries, relevant_ids, irrelevant_ids)
-        lifted = LiftedIndex.unlearned(now.index) if now.lifted is None else now.lifted
-        self._now = replace(now, lifted=lifted.remembering(feedback))
+        self._versions.change(Tell(*listed(queries, relevant_ids, irrelevant_ids)))
+
+    def add(self, vectors: npt.ArrayLike, ids: Iterable[Id], texts: Iterable[str] | None = None) -> None:
+        """Add documents; the next search finds them.
+
+        Only they are lifted, and nothing else is computed anew. They are scanned until `graphlift.online.policy` links
+        them.
+
+        Args:
+            vectors: of the same embedder as the other documents', (n, C).
+            ids: one a document, none of which is there.
+            texts: one a document, if the lift has texts.
+
+        Raises:
+            InputError: something does not fit; nothing changes.
+
+        Example:
+            >>> lift = Lift(HnswIndex.build(np.eye(3), ids=["a", "b", "c"]))
+            >>> lift.add([[0.9, 0.1, 0.0]], ids=["d"])
+            >>> lift.remove(["a"])
+            >>> lift.search([[1, 0, 0]], k=1).ids.tolist()
+            [['d']]
+        """
+        self._versions.change(Add(plain(ids), vectors, None if texts is None else list(texts)))
+
+    def remove(self, ids: Iterable[Id]) -> None:
+        """Remove documents: no search returns them from now on, and the memory forgets that they answered anything.
+
+        A document that is added under the same id later is a new one.
+
+        Raises:
+            InputError: an id is unknown or named twice; nothing changes.
+        """
+        self._versions.change(Remove(plain(ids)))
+
+    def update(self, ids: Iterable[Id], vectors: npt.ArrayLike, texts: Iterable[str] | None = None) -> None:
+        """Give documents other vectors; the memory still knows what they answered.
+
+        Args:
+            ids: of documents that are there.
+            vectors: one a document, (n, C).
+            texts: one a document, where they change, too.
+
+        Raises:
+            InputError: something does not fit; nothing changes.
+        """
+        self._versions.change(Update(plain(ids), vectors, None if texts is None else list(texts)))
+
+    def compact(self) -> None:
+        """Put all rows into the graph, and build it anew if documents were removed; changes no content."""
+        self._versions.compact()
 
     def evaluate(
         self,
@@ -241,13 +291,34 @@ class Lift:
         """Write a store, or a new version of the store that is there; a killed process leaves the old version.
 
         Raises:
+            StoreLockedError: the store is open for writing, here or elsewhere.
             StoreError: the path holds something else, or cannot be written.
         """
-        write_snapshot(Path(path), self._now)
+        self._versions.save(Path(path))
+
+    def checkpoint(self) -> None:
+        """Write all changes into a new version of the store that `open` attached this lift to.
+
+        It happens by itself when the journal grows long. The version before it stays on the disk.
+
+        Raises:
+            StoreError: the lift is not attached to a store, or that cannot be written; nothing is lost then.
+        """
+        self._versions.checkpoint("checkpoint")
+
+    def close(self) -> None:
+        """Let others write the store; the lift goes on as a detached copy. Nothing is left to be written."""
+        self._versions.close()
+
+    def __enter__(self) -> Lift:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def load(path: str | Path) -> Lift:
-    """Open a store that `Lift.save` wrote.
+    """Read a store; the lift is a copy, and what changes in it stays in memory until it is saved.
 
     Raises:
         StoreError: there is no store at the path, it is damaged, or a newer graphlift wrote it.
@@ -259,4 +330,26 @@ def load(path: str | Path) -> Lift:
         >>> load(store).search(np.eye(4)[:1], k=1).ids.tolist()
         [['a']]
     """
-    return Lift._of(read_snapshot(Path(path)))
+    return Lift._of(Versions.copied(Path(path)))
+
+
+def open(path: str | Path) -> Lift:
+    """Open a store for writing: every change of the lift is on the disk when the call that made it returns.
+
+    A process that ends, however it ends, loses nothing that was acknowledged. Close the lift, or use it in a ``with``
+    block, to let others write.
+
+    Raises:
+        StoreLockedError: the store is open for writing elsewhere.
+        StoreError: there is no store at the path, it is damaged or cannot be written, or a newer graphlift wrote it.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> store = tempfile.mkdtemp() + "/store"
+        >>> Lift(HnswIndex.build(np.eye(4), ids=["a", "b", "c", "d"])).save(store)
+        >>> with open(store) as lift:
+        ...     lift.remove(["a"])
+        >>> len(load(store).index)
+        3
+    """
+    return Lift._of(Versions.attached(Path(path)))

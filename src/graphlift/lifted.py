@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from graphlift.feedback import Feedback
+from graphlift.graph import EMPTY
+from graphlift.growing import grown
 from graphlift.index.flat import FlatIndex
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.storage import Rows
@@ -23,6 +25,8 @@ from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 PastIndex = FlatIndex | HnswIndex
 SCANNED_PAST = 512
 """Up to so many past queries are scanned; more get a graph of their own."""
+SCANNED_GROWING_PAST = 2048
+"""So many are scanned where they came one by one: linking them takes a second, and feedback should not."""
 BATCH = 128
 """Queries whose subgraphs are drawn at a time; keeps memory flat."""
 LIFTED = 2048
@@ -61,7 +65,7 @@ class LiftedIndex:
         self.walk_index = index.with_vectors(self.lift_documents()) if walk_index is None else walk_index
         with torch.inference_mode():
             past_lifted = self.lift_queries(memory.queries)
-            links = torch.from_numpy(index.graph.levels[0].neighbors)
+            links = _links(index)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
         self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
 
@@ -79,13 +83,19 @@ class LiftedIndex:
         """
         known = len(self.memory)
         memory = self.memory.without(feedback.irrelevant).updated(feedback.relevant)
-        past_lifted = torch.cat([self.space.past_lifted, self.lift_queries(memory.queries[known:])])
+        new = memory.queries[known:]
+        lifted = self.lift_queries(new)
+        past_lifted = grown(self.space.past_lifted, lifted)
         named = torch.cat([feedback.relevant.rows, feedback.irrelevant.rows]).unique()
         other = copy(self)
         other.memory, other.told = memory, self.told.updated(feedback)
         other.space = self.space.remembering(memory, past_lifted, named)
-        if len(memory) > known:
-            other.past = FlatIndex(self._past_vectors(memory.queries, past_lifted), self.past.metric)
+        if isinstance(self.past, HnswIndex):
+            other.past = self.past.plus(self._past_vectors(new, lifted), self.past.ids.plus(range(known, len(memory))))
+        elif len(new):
+            vectors = self._past_vectors(memory.queries, past_lifted)
+            few = len(vectors) <= SCANNED_GROWING_PAST
+            other.past = FlatIndex(vectors, self.past.metric) if few else _past_index(vectors, self.index)
         return other
 
     def __len__(self) -> int:
@@ -104,12 +114,10 @@ class LiftedIndex:
         return Descent(self.index.graph)
 
     @torch.inference_mode()
-    def lift_documents(self) -> Vectors:
-        """All documents of the frozen index, lifted, (N, C)."""
-        lifted = torch.empty_like(self.index.x)
-        for documents, place in zip(self.index.x.split(LIFTED), lifted.split(LIFTED), strict=True):
-            place.copy_(self.model.lift_documents(documents))
-        return lifted.numpy()
+    def lift_documents(self, first: int = 0) -> Vectors:
+        """The documents of the frozen index from a row on, lifted, (N - first, C)."""
+        chunks = [self.model.lift_documents(chunk) for chunk in self.index.x[first:].split(8192)]
+        return torch.cat(chunks).numpy()
 
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:
@@ -195,6 +203,12 @@ class LiftedIndex:
     def _past_vectors(queries: Tensor, lifted: Tensor) -> Vectors:
         """Frozen and lifted side by side: nearness in both spaces as nearness in one, (B, 2 C)."""
         return torch.cat([queries, lifted], dim=1).numpy()
+
+
+def _links(index: HnswIndex) -> Tensor:
+    """The bottom level's links; rows behind the graph have none, (N, d)."""
+    links = torch.from_numpy(index.graph.levels[0].neighbors)
+    return grown(links, links.new_full((index.num_rows - len(links), links.shape[1]), EMPTY))
 
 
 def _past_index(vectors: Vectors, index: HnswIndex) -> PastIndex:

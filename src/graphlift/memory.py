@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from graphlift.errors import InputError
+from graphlift.growing import grown
 
 _STRIDE = 1 << 32  # more than any row: a link (query, row) becomes the one number query * _STRIDE + row
 
@@ -118,7 +119,7 @@ class Memory:
     def extend(self, other: Memory) -> Memory:
         """This memory followed by another one."""
         return Memory(
-            torch.cat([self.queries, other.queries]),
+            grown(self.queries, other.queries),
             torch.cat([self.offsets, self.offsets[-1] + other.offsets[1:]]),
             torch.cat([self.rows, other.rows]),
             torch.cat([self.grades, other.grades]),
@@ -176,6 +177,21 @@ class Memory:
         named = (number * _STRIDE + other.rows)[number >= 0]
         kept = ~torch.isin(self._keys, named)
         return self._of_keys(self._keys[kept], self.grades[kept])
+
+    def moved(self, rows: Tensor) -> Memory:
+        """The memory after documents got other rows; every query stays, and answers that are gone are dropped.
+
+        Args:
+            rows: the new row of each old one, -1 where it is gone, (N,).
+
+        Example:
+            >>> memory = Memory.of(torch.eye(2), [{0: 1.0, 2: 2.0}, {1: 1.0}])
+            >>> memory.moved(torch.tensor([5, -1, 3])).graded()
+            [{3: 2.0, 5: 1.0}, {}]
+        """
+        new = rows[self.rows]
+        kept = new >= 0
+        return self._of_keys(self.query_of_answer[kept] * _STRIDE + new[kept], self.grades[kept])
 
     def answered(self) -> Memory:
         """The queries that have an answer."""

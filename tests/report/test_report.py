@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from world import copy_of
 
 from graphlift.errors import InputError, MissingExtraError
 from graphlift.index.hnsw import HnswIndex
@@ -125,7 +126,7 @@ def test_same_input_gives_same_bytes(write, page, published, comparison):
 
 def test_hostile_texts_stay_texts(write, published):
     lift, queries = published
-    hostile = Lift._of(replace(lift._now, texts=[HOSTILE] * len(lift.index)))
+    hostile = copy_of(replace(lift._now, texts=[HOSTILE] * len(lift.index)))
     example = Example(HOSTILE, frozenset({HOSTILE}), [HOSTILE], [], 1.0, 0.5)
     page = write(
         lift=hostile,

@@ -1,12 +1,10 @@
-"""An HNSW index on FAISS: build, search, vectors and links."""
+"""An HNSW index: build, search, vectors and links, and the next version of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,18 +12,26 @@ from torch import Tensor
 
 from graphlift.errors import InputError
 from graphlift.graph import HnswGraph
+from graphlift.growing import grown
 from graphlift.index.hits import Hits
 from graphlift.index.ids import Id, Ids
-from graphlift.index.links import read_links, write_links
-from graphlift.index.storage import Rows, faiss_metric, search, share
+from graphlift.index.linked import LinkedRows
+from graphlift.index.removed import Removed
+from graphlift.index.storage import Rows, scan
 from graphlift.metric import Metric, Vectors
 
 
 class HnswIndex:
     """A Hierarchical Navigable Small World index (Malkov & Yashunin, 2018) with the user's own ids.
 
-    Make one with `build`, or with `from_graph` where links exist already. The vectors and links of an index
-    do not change; `with_vectors` gives the same links other vectors.
+    Make one with `build`, or with `from_graph` where links exist already. An index does not change. `plus`, `minus`
+    and `with_vectors` give another one that shares its links: rows that are added are scanned until `relinked` puts
+    them into the graph, and removed rows stay in it as way marks until `compacted` builds one without them.
+
+    Attributes:
+        ids: of the rows.
+        metric: how near two vectors are.
+        removed: rows that no search returns.
 
     Example:
         >>> vectors = np.eye(4, dtype=np.float32)
@@ -36,10 +42,10 @@ class HnswIndex:
         4
     """
 
-    def __init__(self, index: Any, ids: Ids, metric: Metric) -> None:
-        self._faiss = index
-        self.ids = ids
-        self.metric = metric
+    def __init__(self, linked: LinkedRows, ids: Ids, x: Tensor | None = None, removed: Removed | None = None) -> None:
+        self.ids, self.metric, self._linked = ids, linked.metric, linked
+        self._x = linked.x if x is None else x
+        self.removed = Removed.none(len(self._x)) if removed is None else removed
 
     @classmethod
     def build(
@@ -81,15 +87,8 @@ class HnswIndex:
         names = Ids.counted(len(prepared)) if ids is None else Ids(ids)
         if len(names) != len(prepared):
             raise InputError(f"`ids` must be as many as vectors ({len(prepared)}), got {len(names)}.")
-        index = faiss.IndexHNSWFlat(prepared.shape[1], M, faiss_metric(metric))
-        index.hnsw.efConstruction = ef_construction
-        index.hnsw.efSearch = ef_search
-        step = len(prepared) if progress is None else max(256, len(prepared) // 100)
-        for start in range(0, len(prepared), step):
-            index.add(prepared[start : start + step])
-            if progress is not None:
-                progress(int(index.ntotal))
-        return cls(index, names, metric)
+        empty = LinkedRows.empty(prepared.shape[1], metric, M=M, ef_construction=ef_construction, ef_search=ef_search)
+        return cls(empty.plus(prepared, progress), names)
 
     @classmethod
     def from_graph(
@@ -102,79 +101,103 @@ class HnswIndex:
         M: int,
         ef_construction: int,
         ef_search: int,
+        removed: Removed | None = None,
     ) -> HnswIndex:
-        """An index over existing links and vectors in the metric's form (`Metric.prepare`).
-
-        The vectors are shared and not copied: they must not be written to any more.
-        """
-        if not len(vectors) == graph.num_nodes == len(ids):
+        """An index over existing links; vectors must already be in the metric's form (`Metric.prepare`)."""
+        count = len(vectors) if removed is None else len(removed.mask)
+        if not len(vectors) == graph.num_nodes == len(ids) == count:
             raise InputError(
                 f"`vectors`, `graph` and `ids` must agree, got {len(vectors)}, {graph.num_nodes} and {len(ids)} nodes."
             )
-        index = faiss.IndexHNSWFlat(vectors.shape[1], M, faiss_metric(metric))
-        write_links(graph, index.hnsw)
-        index.hnsw.efConstruction = ef_construction
-        index.hnsw.efSearch = ef_search
-        share(index, vectors)
-        made = cls(index, ids, metric)
-        made.graph = graph  # known already; reading it again would double its memory
-        return made
+        empty = LinkedRows.empty(vectors.shape[1], metric, M=M, ef_construction=ef_construction, ef_search=ef_search)
+        return cls(empty.with_links(vectors, graph), ids, removed=removed)
 
     def with_vectors(self, vectors: Vectors) -> HnswIndex:
-        """The same nodes and links under other vectors (N, C) in the metric's form, shared as in `from_graph`."""
-        return HnswIndex.from_graph(
-            vectors,
-            self.graph,
-            self.ids,
-            self.metric,
-            M=self.M,
-            ef_construction=self.ef_construction,
-            ef_search=self.ef_search,
-        )
+        """The same nodes and links under other vectors (N, C) that are already in the metric's form."""
+        count = self.num_linked
+        linked = self._linked.with_links(vectors[:count], self.graph)
+        return HnswIndex(linked, self.ids, grown(linked.x, torch.tensor(vectors[count:])), self.removed)
+
+    def plus(self, vectors: Vectors, ids: Ids) -> HnswIndex:
+        """The same with more rows (n, C) behind, in the metric's form; ``ids`` names all rows."""
+        return HnswIndex(self._linked, ids, grown(self.x, torch.from_numpy(vectors)), self.removed.plus(len(vectors)))
+
+    def minus(self, rows: Rows, ids: Ids) -> HnswIndex:
+        """The same without some rows; ``ids`` names the others."""
+        return HnswIndex(self._linked, ids, self.x, self.removed.marked(rows))
+
+    def relinked(self) -> HnswIndex:
+        """The same with all rows in the graph: those behind it are put in as a build would."""
+        return HnswIndex(self._linked.plus(self.vectors[self.num_linked :]), self.ids, removed=self.removed)
+
+    def rebuilt(self) -> HnswIndex:
+        """The same with links that are made anew."""
+        empty = LinkedRows.empty(self.channels, self.metric, **self._settings)
+        return HnswIndex(empty.plus(self.vectors), self.ids, removed=self.removed)
+
+    def compacted(self) -> HnswIndex:
+        """An index that is built anew of the rows that are not removed; they are numbered anew, in their order."""
+        kept = self.removed.kept
+        empty = LinkedRows.empty(self.channels, self.metric, **self._settings)
+        return HnswIndex(empty.plus(self.vectors[kept]), Ids(self.ids.array[kept]))
+
+    @property
+    def _settings(self) -> dict[str, int]:
+        return {"M": self.M, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
 
     def __len__(self) -> int:
-        return int(self._faiss.ntotal)
+        """Documents, without those that were removed."""
+        return self.num_rows - self.removed.count
 
     def __repr__(self) -> str:
         return f"HnswIndex(vectors={len(self)}, channels={self.channels}, metric={self.metric.value!r}, M={self.M})"
 
     @property
+    def num_rows(self) -> int:
+        """Documents, with those that were removed and are still there."""
+        return len(self._x)
+
+    @property
+    def num_linked(self) -> int:
+        """How many rows, from the first on, are in the graph; those behind it are scanned."""
+        return len(self._linked)
+
+    @property
     def channels(self) -> int:
         """C, the width of a vector."""
-        return int(self._faiss.d)
+        return self._linked.channels
 
     @property
     def M(self) -> int:  # noqa: N802 - HNSW's own name
         """Links a node on the upper levels."""
-        return int(self._faiss.hnsw.nb_neighbors(1))
+        return self._linked.M
 
     @property
     def ef_construction(self) -> int:
         """Beam of the walk that found the links."""
-        return int(self._faiss.hnsw.efConstruction)
+        return self._linked.ef_construction
 
     @property
     def ef_search(self) -> int:
         """Default beam of a search."""
-        return int(self._faiss.hnsw.efSearch)
+        return self._linked.ef_search
 
-    @cached_property
+    @property
     def x(self) -> Tensor:
-        """The stored vectors (N, C) as a tensor that shares FAISS's own memory; not to be written to."""
-        memory = faiss.rev_swig_ptr(faiss.downcast_index(self._faiss.storage).get_xb(), len(self) * self.channels)
-        return torch.from_numpy(np.asarray(_Borrowed(memory, owner=self._faiss))).view(len(self), self.channels)
+        """The vectors of all rows, removed ones too, (N, C); it may be FAISS's own memory: not to be written to."""
+        return self._x
 
     @property
     def vectors(self) -> Vectors:
-        """The stored vectors (N, C), a read-only view into FAISS's own memory."""
-        vectors = self.x.numpy()
+        """The vectors of all rows (N, C), read-only."""
+        vectors = self._x.numpy()
         vectors.flags.writeable = False
         return vectors
 
-    @cached_property
+    @property
     def graph(self) -> HnswGraph:
-        """All levels' links as arrays, read once."""
-        return read_links(self._faiss.hnsw)
+        """All levels' links of the rows that are in the graph, as arrays."""
+        return self._linked.graph
 
     def search(self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None) -> Hits:
         """The k nearest documents of each query.
@@ -215,16 +238,12 @@ class HnswIndex:
 
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """Like `search` for queries in the metric's form: similarities and rows, both (Q, k)."""
-        params = faiss.SearchParametersHNSW(efSearch=max(k, self.checked_ef(ef_search)))
-        values, rows = search(self._faiss, self.metric, queries, k, params)
-        short = np.flatnonzero(rows[:, -1] < 0)
-        if len(short):  # nodes without incoming links cannot be walked to: such queries are scanned
-            values[short], rows[short] = self.exact_search_rows(queries[short], k)
-        return values, rows
+        count, beam = min(k, self._num_reachable), self.checked_ef(ef_search)
+        return self._with_tail(queries, k, *self._linked.search(queries, count, max(k, beam), self.removed))
 
     def exact_search_rows(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """Similarities and rows of the true k nearest by a scan of all vectors, both (Q, k)."""
-        return search(faiss.downcast_index(self._faiss.storage), self.metric, queries, k)
+        return self._with_tail(queries, k, *self._linked.scan(queries, min(k, self._num_reachable), self.removed))
 
     def sampled_recall(self, queries: Vectors, k: int = 10, ef_search: int | None = None) -> float:
         """Share of the true k nearest that the walk finds, mean over queries in the metric's form."""
@@ -233,10 +252,23 @@ class HnswIndex:
         true = self.exact_search_rows(queries, k)[1]
         return float((found[:, :, None] == true[:, None, :]).any(axis=1).mean())
 
+    @cached_property
+    def _num_reachable(self) -> int:
+        """Rows in the graph that a search may return."""
+        return self.num_linked - int(self.removed.mask[: self.num_linked].sum())
 
-class _Borrowed:
-    """Memory of a C++ object, which stays alive as long as an array made of it does."""
+    @cached_property
+    def _tail(self) -> tuple[Rows, Vectors]:
+        """Rows behind the graph that a search may return, and their vectors."""
+        rows = self.num_linked + np.flatnonzero(~self.removed.mask[self.num_linked :])
+        return rows, self.vectors[rows]
 
-    def __init__(self, memory: npt.NDArray[Any], owner: object) -> None:
-        self.__array_interface__ = memory.__array_interface__
-        self.owner = owner
+    def _with_tail(self, queries: Vectors, k: int, values: Vectors, rows: Rows) -> tuple[Vectors, Rows]:
+        """The k best of what was found in the graph and of the rows behind it."""
+        if self.num_linked == self.num_rows:
+            return values, rows
+        behind, vectors = self._tail
+        near, place = scan(vectors, self.metric, queries, min(k, len(behind)))
+        values, rows = np.concatenate([values, near], axis=1), np.concatenate([rows, behind[place]], axis=1)
+        best = np.argsort(-values, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(values, best, axis=1), np.take_along_axis(rows, best, axis=1)

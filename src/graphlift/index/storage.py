@@ -39,7 +39,19 @@ def share(index: Any, vectors: Vectors) -> None:
 
 def search(index: Any, metric: Metric, queries: Vectors, k: int, params: Any = None) -> tuple[Vectors, Rows]:
     """Similarities, large is near, and rows of what a FAISS index returns, both (Q, k); row -1 for nothing."""
+    if not k:
+        return np.empty((len(queries), 0), dtype=np.float32), np.empty((len(queries), 0), dtype=np.int64)
     values, rows = index.search(queries, k, params=params)
     if metric is Metric.L2:  # squared distances
+        np.negative(values, out=values)
+    return values, rows
+
+
+def scan(vectors: Vectors, metric: Metric, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+    """Like `search`, over an array (N, C) of at least k vectors."""
+    if not k or not len(queries):
+        return np.empty((len(queries), 0), dtype=np.float32), np.empty((len(queries), 0), dtype=np.int64)
+    values, rows = faiss.knn(queries, vectors, k, metric=faiss_metric(metric))
+    if metric is Metric.L2:
         np.negative(values, out=values)
     return values, rows

@@ -32,7 +32,7 @@ from graphlift._version import __version__
 from graphlift.atomic import replacing_file, sync
 from graphlift.errors import StoreCorruptError, StoreError, StoreVersionError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever an older graphlift could not read what this one writes."""
 ABANDONED = 3600
 """Seconds after which a half-written version counts as left behind by a killed process."""
@@ -82,13 +82,16 @@ def check_target(path: Path) -> None:
         raise StoreError(f"the store {path} cannot be written: {existing} is read-only.")
 
 
-def write_version(path: Path, content: dict[str, Any], fill: Callable[[Path], None]) -> None:
+def write_version(path: Path, content: dict[str, Any], fill: Callable[[Path], None]) -> str:
     """Add a version to a store and make it the current one; older ones than the one before it are removed.
 
     Args:
         path: the store; made where it does not exist.
         content: goes into the manifest.
         fill: writes the files into the folder it is given.
+
+    Returns:
+        The name of the version.
 
     Raises:
         StoreError: the folder holds something else, or cannot be written.
@@ -118,6 +121,7 @@ def write_version(path: Path, content: dict[str, Any], fill: Callable[[Path], No
     except OSError as error:
         raise StoreError(f"the store {path} cannot be written: {error}.") from error
     _remove_old(versions, number)
+    return f"{number:06d}"
 
 
 def read_version(path: Path) -> tuple[Path, Manifest]:
@@ -152,6 +156,12 @@ def read_version(path: Path) -> tuple[Path, Manifest]:
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise StoreCorruptError(f"the store {path} is not readable: {CURRENT} or {MANIFEST} is damaged.") from error
     return folder, manifest
+
+
+def size_of_version(path: Path) -> int:
+    """Bytes of the current version's files."""
+    name = json.loads((path / CURRENT).read_text(encoding="utf-8"))["version"]
+    return sum(file.stat().st_size for file in (path / VERSIONS / name).iterdir())
 
 
 def _entry(file: Path) -> FileEntry:

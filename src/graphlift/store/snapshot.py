@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from graphlift.errors import GraphliftError, StoreCorruptError
+from graphlift.feedback import Feedback
 from graphlift.graph import HnswGraph, Level
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.ids import Ids
+from graphlift.index.removed import Removed
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.metric import Metric
@@ -60,7 +62,7 @@ class _IndexContent(BaseModel):
     def of(cls, index: HnswIndex) -> _IndexContent:
         return cls(metric=index.metric, M=index.M, ef_construction=index.ef_construction, ef_search=index.ef_search)
 
-    def build(self, vectors: Tensor, graph: HnswGraph, ids: Ids) -> HnswIndex:
+    def build(self, vectors: Tensor, graph: HnswGraph, ids: Ids, removed: Removed | None = None) -> HnswIndex:
         return HnswIndex.from_graph(
             vectors.numpy(),
             graph,
@@ -69,6 +71,7 @@ class _IndexContent(BaseModel):
             M=self.M,
             ef_construction=self.ef_construction,
             ef_search=self.ef_search,
+            removed=removed,
         )
 
 
@@ -82,16 +85,25 @@ class _Content(BaseModel):
     similarity_scale: float = 1.0
     past_index: _IndexContent | None = None
     embedder: str | None = None
+    journal: int = 0
 
 
-def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+def write_snapshot(path: Path, snapshot: Snapshot, journal: int = 0) -> str:
     """Make a snapshot the current version of the store at ``path``.
+
+    Args:
+        path: the store.
+        snapshot: with all rows in the graph.
+        journal: number of the last change in the store's journal that the snapshot contains.
+
+    Returns:
+        The name of the version.
 
     Raises:
         StoreError: the path holds something else, or cannot be written.
     """
     index, lifted = snapshot.index, snapshot.lifted
-    content = _Content(index=_IndexContent.of(index), embedder=snapshot.embedder)
+    content = _Content(index=_IndexContent.of(index), embedder=snapshot.embedder, journal=journal)
     if lifted is not None:
         content.model = lifted.model.config
         content.similarity_scale = lifted.model.similarity.scale
@@ -99,28 +111,34 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
             content.past_index = _IndexContent.of(lifted.past)
 
     def fill(folder: Path) -> None:
-        save_file({"frozen": index.x} | _graph_tensors("frozen", index.graph), folder / "index.safetensors")
+        tensors = {"frozen": index.x} | _graph_tensors("frozen", index.graph)
+        if index.removed.count:
+            tensors["removed"] = torch.from_numpy(index.removed.mask)
+        save_file(tensors, folder / "index.safetensors")
         _write_json(folder / "ids.json", index.ids.array.tolist())
         if snapshot.texts is not None:
             _write_json(folder / "texts.json", snapshot.texts)
         if snapshot.report is not None:
             (folder / "report.json").write_text(snapshot.report.model_dump_json(indent=1), encoding="utf-8")
         if lifted is not None:
-            tensors = {"lifted": lifted.walk_index.x}
-            if not _same_links(lifted.walk_index.graph, index.graph):
-                tensors |= _graph_tensors("lifted", lifted.walk_index.graph)
-            save_file(tensors, folder / "lifted.safetensors")
+            if lifted.walk_index is not index:
+                tensors = {"lifted": lifted.walk_index.x}
+                if not _same_links(lifted.walk_index.graph, index.graph):
+                    tensors |= _graph_tensors("lifted", lifted.walk_index.graph)
+                save_file(tensors, folder / "lifted.safetensors")
             save_file(lifted.model.state_dict(), folder / "model.safetensors")
-            tensors = {name: getattr(lifted.memory, name) for name in ("queries", "offsets", "rows", "grades")}
+            tensors = _memory_tensors("", lifted.memory)
+            tensors |= _memory_tensors("relevant.", lifted.told.relevant)
+            tensors |= _memory_tensors("irrelevant.", lifted.told.irrelevant)
             if isinstance(lifted.past, HnswIndex):
                 tensors |= {"past": lifted.past.x} | _graph_tensors("past", lifted.past.graph)
             save_file(tensors, folder / "memory.safetensors")
 
-    write_version(path, content.model_dump(mode="json"), fill)
+    return write_version(path, content.model_dump(mode="json"), fill)
 
 
-def read_snapshot(path: Path) -> Snapshot:
-    """The current snapshot of a store.
+def read_snapshot(path: Path) -> tuple[Snapshot, int]:
+    """The current snapshot of a store, and the number of the last change in the journal that it contains.
 
     Raises:
         StoreError: there is no store, or it cannot be read; see `graphlift.store.folder.read_version`.
@@ -128,20 +146,22 @@ def read_snapshot(path: Path) -> Snapshot:
     folder, manifest = read_version(path)
     try:
         content = _Content.model_validate(manifest.content)
-        ids = Ids(_read_json(folder / "ids.json"))
         tensors = load_file(folder / "index.safetensors")
+        removed = Removed(tensors["removed"].numpy()) if "removed" in tensors else None
+        ids = Ids(_read_json(folder / "ids.json"), None if removed is None else removed.mask)
         graph = _graph("frozen", tensors)
         graph.validate()
-        index = content.index.build(tensors["frozen"], graph, ids)
+        index = content.index.build(tensors["frozen"], graph, ids, removed)
         lifted = None if content.model is None else _read_lifted(folder, content, content.model, index, graph)
         report, texts = folder / "report.json", folder / "texts.json"
-        return Snapshot(
+        snapshot = Snapshot(
             index,
             lifted,
             FitReport.model_validate_json(report.read_bytes()) if report.name in manifest.files else None,
             _read_json(texts) if texts.name in manifest.files else None,
             content.embedder,
         )
+        return snapshot, content.journal
     except (
         OSError,
         ValueError,
@@ -161,15 +181,27 @@ def _read_lifted(
     model = LiftModel(index.channels, similarity, config)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     model.eval()
-    tensors = load_file(folder / "lifted.safetensors")
-    links = _graph("lifted", tensors) if "lifted.entry_point" in tensors else graph
-    lifted = content.index.build(tensors["lifted"], links, index.ids)
+    walk = index
+    if (folder / "lifted.safetensors").exists():
+        tensors = load_file(folder / "lifted.safetensors")
+        links = _graph("lifted", tensors) if "lifted.entry_point" in tensors else graph
+        walk = content.index.build(tensors["lifted"], links, index.ids, index.removed)
     tensors = load_file(folder / "memory.safetensors")
-    memory = Memory(*(tensors[name] for name in ("queries", "offsets", "rows", "grades")))
+    memory, told = _memory("", tensors), None
+    if "relevant.queries" in tensors:
+        told = Feedback(_memory("relevant.", tensors), _memory("irrelevant.", tensors))
     past = None
     if content.past_index is not None:
         past = content.past_index.build(tensors["past"], _graph("past", tensors), Ids.counted(len(memory)))
-    return LiftedIndex(index, model, memory, lifted, past)
+    return LiftedIndex(index, model, memory, walk, past, told)
+
+
+def _memory_tensors(prefix: str, memory: Memory) -> Tensors:
+    return {prefix + field.name: getattr(memory, field.name).contiguous() for field in fields(memory)}
+
+
+def _memory(prefix: str, tensors: Tensors) -> Memory:
+    return Memory(**{field.name: tensors[prefix + field.name] for field in fields(Memory)})
 
 
 def _graph_tensors(name: str, graph: HnswGraph) -> Tensors:
@@ -190,8 +222,9 @@ def _graph(name: str, tensors: Tensors) -> HnswGraph:
 
 
 def _same_links(a: HnswGraph, b: HnswGraph) -> bool:
-    return (a.num_levels, a.entry_point) == (b.num_levels, b.entry_point) and all(
-        np.array_equal(left.neighbors, right.neighbors) for left, right in zip(a.levels, b.levels, strict=True)
+    return a is b or (
+        (a.num_levels, a.entry_point) == (b.num_levels, b.entry_point)
+        and all(np.array_equal(left.neighbors, right.neighbors) for left, right in zip(a.levels, b.levels, strict=True))
     )
 
 

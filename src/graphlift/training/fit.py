@@ -15,16 +15,13 @@ from graphlift.memory import Memory
 from graphlift.training.config import FitConfig
 from graphlift.training.gate import gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
+from graphlift.training.navigable import navigable
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
 from graphlift.training.stages import Stages
 
 MIN_QUERIES = 20
 """Fewer queries cannot be split into something to learn from and something to judge by."""
-MIN_RECALL = 0.95
-"""Links are kept while the walk finds this share of what it found before the lift."""
-SAMPLED = 200
-"""Queries on which recall is sampled."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def fit(
         lifted = attempt.lifted
         if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
             lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
-        lifted, recall, relinked = _navigable(lifted, held)
+        lifted, recall, relinked = navigable(lifted, held.queries)
     report = FitReport(
         published=sure,
         reason=(
@@ -136,26 +133,6 @@ def _device(name: str | None) -> str:
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         raise InputError(f"`device` must name a device of this machine, such as 'cpu', got {name!r}.") from error
     return name
-
-
-def _navigable(lifted: LiftedIndex, queries: Memory) -> tuple[LiftedIndex, float, bool]:
-    """The lifted index, with new links where the old ones lose too much; its recall; whether it was relinked."""
-    sample = queries.queries[:SAMPLED]
-    before = lifted.index.sampled_recall(sample.numpy())
-    recall = lifted.walk_index.sampled_recall(lifted.lift_queries(sample).numpy())
-    if recall >= MIN_RECALL * before:
-        return lifted, recall, False
-    index = lifted.index
-    relinked = HnswIndex.build(
-        lifted.walk_index.vectors,
-        index.ids.array,
-        metric=index.metric,
-        M=index.M,
-        ef_construction=index.ef_construction,
-        ef_search=index.ef_search,
-    )
-    lifted = LiftedIndex(index, lifted.model, lifted.memory, relinked, lifted.past)
-    return lifted, relinked.sampled_recall(lifted.lift_queries(sample).numpy()), True
 
 
 def _cold(queries: Memory, learned: Memory) -> int:
