@@ -62,7 +62,10 @@ class Versions:
                 self._since.append(change)
             self.now = kept_up(after)
             if self._store is not None and self._store.is_due:
-                self.checkpoint("journal")
+                try:
+                    self.checkpoint("journal")
+                except StoreError:  # the change itself is durable, and the version can wait
+                    self._store.postpone()
 
     def compact(self) -> None:
         """Put all rows into the graph, and build it anew if documents were removed."""

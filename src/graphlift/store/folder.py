@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 
 from graphlift._version import __version__
 from graphlift.atomic import replacing_file, sync
@@ -118,7 +119,7 @@ def write_version(path: Path, content: dict[str, Any], fill: Callable[[Path], No
         with replacing_file(path / CURRENT) as pointer:
             digest = _sha256(versions / f"{number:06d}" / MANIFEST)
             pointer.write_text(json.dumps({"version": f"{number:06d}", "manifest": digest}), encoding="utf-8")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise StoreError(f"the store {path} cannot be written: {error}.") from error
     _remove_old(versions, number)
     return f"{number:06d}"

@@ -77,6 +77,10 @@ class OpenStore:
         self._limit = max(JOURNAL_BYTES, JOURNAL_SHARE * size_of_version(self.path))
         self.note("version", version=name, reason=reason, changes=changes, documents=len(snapshot.index))
 
+    def postpone(self) -> None:
+        """Try to write a version again when the journal has grown by as much as it may grow."""
+        self._limit += max(JOURNAL_BYTES, self._bytes)
+
     def note(self, event: str, **said: Any) -> None:
         """Write something into the life of the store."""
         self._journal.note(event, **said)
