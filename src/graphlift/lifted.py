@@ -116,8 +116,11 @@ class LiftedIndex:
     @torch.inference_mode()
     def lift_documents(self, first: int = 0) -> Vectors:
         """The documents of the frozen index from a row on, lifted, (N - first, C)."""
-        chunks = [self.model.lift_documents(chunk) for chunk in self.index.x[first:].split(8192)]
-        return torch.cat(chunks).numpy()
+        new = self.index.x[first:]
+        lifted = torch.empty_like(new)
+        for documents, place in zip(new.split(LIFTED), lifted.split(LIFTED), strict=True):
+            place.copy_(self.model.lift_documents(documents))
+        return lifted.numpy()
 
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:

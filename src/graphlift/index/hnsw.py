@@ -103,7 +103,10 @@ class HnswIndex:
         ef_search: int,
         removed: Removed | None = None,
     ) -> HnswIndex:
-        """An index over existing links; vectors must already be in the metric's form (`Metric.prepare`)."""
+        """An index over existing links and vectors in the metric's form (`Metric.prepare`).
+
+        The vectors are shared and not copied: they must not be written to any more.
+        """
         count = len(vectors) if removed is None else len(removed.mask)
         if not len(vectors) == graph.num_nodes == len(ids) == count:
             raise InputError(
@@ -112,11 +115,13 @@ class HnswIndex:
         empty = LinkedRows.empty(vectors.shape[1], metric, M=M, ef_construction=ef_construction, ef_search=ef_search)
         return cls(empty.with_links(vectors, graph), ids, removed=removed)
 
-    def with_vectors(self, vectors: Vectors) -> HnswIndex:
-        """The same nodes and links under other vectors (N, C) that are already in the metric's form."""
-        count = self.num_linked
-        linked = self._linked.with_links(vectors[:count], self.graph)
-        return HnswIndex(linked, self.ids, grown(linked.x, torch.tensor(vectors[count:])), self.removed)
+    def with_vectors(self, vectors: Vectors | Tensor) -> HnswIndex:
+        """The same nodes and links under other vectors (N, C) in the metric's form, shared as in `from_graph`."""
+        if not isinstance(vectors, Tensor):  # torch takes no array that must not be written to
+            vectors = torch.from_numpy(vectors if vectors.flags.writeable else vectors.copy())
+        x = vectors
+        linked = self._linked.with_links(x[: self.num_linked].numpy(), self.graph)
+        return HnswIndex(linked, self.ids, x, self.removed)
 
     def plus(self, vectors: Vectors, ids: Ids) -> HnswIndex:
         """The same with more rows (n, C) behind, in the metric's form; ``ids`` names all rows."""
@@ -128,12 +133,13 @@ class HnswIndex:
 
     def relinked(self) -> HnswIndex:
         """The same with all rows in the graph: those behind it are put in as a build would."""
-        return HnswIndex(self._linked.plus(self.vectors[self.num_linked :]), self.ids, removed=self.removed)
+        linked = self._linked.plus(self.x[self.num_linked :].numpy()).sharing(self.x.numpy())
+        return HnswIndex(linked, self.ids, self.x, self.removed)
 
     def rebuilt(self) -> HnswIndex:
         """The same with links that are made anew."""
         empty = LinkedRows.empty(self.channels, self.metric, **self._settings)
-        return HnswIndex(empty.plus(self.vectors), self.ids, removed=self.removed)
+        return HnswIndex(empty.plus(self.x.numpy()).sharing(self.x.numpy()), self.ids, self.x, self.removed)
 
     def compacted(self) -> HnswIndex:
         """An index that is built anew of the rows that are not removed; they are numbered anew, in their order."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from graphlift.graph import HnswGraph
 from graphlift.index.links import read_links, write_links
 from graphlift.index.removed import Removed
-from graphlift.index.storage import Rows, faiss_metric, search
+from graphlift.index.storage import Rows, faiss_metric, search, share
 from graphlift.metric import Metric, Vectors
 
 
@@ -42,25 +42,36 @@ class LinkedRows:
         return cls(index, metric)
 
     def with_links(self, vectors: Vectors, graph: HnswGraph) -> LinkedRows:
-        """Other vectors (N, C) under the links of a graph, with the settings of this one."""
-        other = self.empty(
-            vectors.shape[1], self.metric, M=self.M, ef_construction=self.ef_construction, ef_search=self.ef_search
-        )
+        """Other vectors (N, C) under the links of a graph, with the settings of this one; shared, not copied."""
+        other = self._like(vectors.shape[1])
         write_links(graph, other._faiss.hnsw)
-        faiss.downcast_index(other._faiss.storage).add(vectors)
-        other._faiss.ntotal = len(vectors)
+        share(other._faiss, vectors)
         other.graph = graph
         return other
 
     def plus(self, vectors: Vectors, progress: Callable[[int], None] | None = None) -> LinkedRows:
-        """These rows and others (n, C) behind them, all linked."""
-        index = faiss.clone_index(self._faiss)
+        """These rows and others (n, C) behind them, all linked; FAISS keeps a copy of all."""
+        other = self._like(vectors.shape[1])
+        if len(self):
+            other._faiss.hnsw = self._faiss.hnsw
+            other._storage.add(self.x.numpy())
+            other._faiss.ntotal = len(self)
         step = len(vectors) if progress is None else max(256, len(vectors) // 100)
         for start in range(0, len(vectors), step):
-            index.add(vectors[start : start + step])
+            other._faiss.add(vectors[start : start + step])
             if progress is not None:
-                progress(int(index.ntotal))
-        return LinkedRows(index, self.metric)
+                progress(len(other))
+        return other
+
+    def sharing(self, vectors: Vectors) -> LinkedRows:
+        """The same in the memory of equal vectors (N, C), so that they are there only once; this one is spent then."""
+        share(self._faiss, vectors)
+        return LinkedRows(self._faiss, self.metric)
+
+    def _like(self, channels: int) -> LinkedRows:
+        return self.empty(
+            channels, self.metric, M=self.M, ef_construction=self.ef_construction, ef_search=self.ef_search
+        )
 
     def __len__(self) -> int:
         return int(self._faiss.ntotal)

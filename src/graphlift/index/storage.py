@@ -33,6 +33,7 @@ def share(index: Any, vectors: Vectors) -> None:
         flat.codes, flat.ntotal = view, len(vectors)
         faiss.add_to_referenced_objects(index, vectors)  # alive as long as the index is
     else:  # FAISS as it was before it could hold memory of others
+        flat.reset()
         flat.add(vectors)
     index.ntotal = len(vectors)
 

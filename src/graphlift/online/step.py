@@ -62,7 +62,7 @@ def relinked(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
     if walk is lifted.index:
         walk = index
     elif walk.graph is lifted.index.graph:  # the lifted documents use the frozen links
-        walk = index.with_vectors(walk.vectors)
+        walk = index.with_vectors(walk.x)
     else:
         walk = walk.relinked()
     return LiftedIndex(index, lifted.model, lifted.memory, walk, lifted.past, lifted.told)
