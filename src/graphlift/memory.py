@@ -118,6 +118,8 @@ class Memory:
 
     def extend(self, other: Memory) -> Memory:
         """This memory followed by another one."""
+        if not len(other):
+            return self
         return Memory(
             grown(self.queries, other.queries),
             torch.cat([self.offsets, self.offsets[-1] + other.offsets[1:]]),
@@ -133,6 +135,8 @@ class Memory:
             >>> len(memory), memory.rows.tolist(), memory.grades.tolist()
             (1, [4, 7], [2.0, 1.0])
         """
+        if len(self) < 2:
+            return self
         answers: dict[bytes, dict[int, float]] = {}
         first: list[int] = []
         for number, (query, graded) in enumerate(zip(map(bytes, self.queries.numpy()), self.graded(), strict=True)):
@@ -156,9 +160,9 @@ class Memory:
         later = other.merged()
         number = self.numbers(later.queries)
         known = number >= 0
-        new = later.select((~known).nonzero().flatten())
         if not known.any():
-            return self.extend(new)
+            return self.extend(later)
+        new = later.select((~known).nonzero().flatten())
         again = later.select(known.nonzero().flatten())
         owner = number[known][again.query_of_answer]
         kept = ~torch.isin(self._keys, owner * _STRIDE + again.rows)
@@ -173,6 +177,8 @@ class Memory:
             >>> memory.without(Memory.of(torch.eye(2)[:1], [{7: 1.0}])).graded()
             [{4: 1.0}, {7: 1.0}]
         """
+        if not len(other.rows):
+            return self
         number = self.numbers(other.queries)[other.query_of_answer]
         named = (number * _STRIDE + other.rows)[number >= 0]
         kept = ~torch.isin(self._keys, named)
@@ -190,6 +196,8 @@ class Memory:
             [{3: 2.0, 5: 1.0}, {}]
         """
         new = rows[self.rows]
+        if torch.equal(new, self.rows):
+            return self
         kept = new >= 0
         return self._of_keys(self.query_of_answer[kept] * _STRIDE + new[kept], self.grades[kept])
 
@@ -199,6 +207,8 @@ class Memory:
 
     def numbers(self, queries: Tensor) -> Tensor:
         """The number of each query (B, C) in this memory, by its vector; -1 where it is not there, (B,)."""
+        if not len(queries) or not len(self):
+            return torch.full((len(queries),), -1)
         first = queries[:, 0].contiguous()
         alike = torch.isin(self.queries[:, 0], first).nonzero().flatten().tolist()  # most differ in the first channel
         number = {bytes(self.queries[place].numpy()): place for place in alike}

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from world import make_world
 
+import graphlift as gl
+
 
 def graphlift(*arguments, expect=0):
     """Run the command in a process of its own; its stdout, or stderr where it should fail."""
@@ -37,6 +39,8 @@ def files(tmp_path_factory):
     for split, qrels in (("train", world.train), ("test", world.test)):
         rows = [f"{q}\t{d}\t{int(g)}" for q, documents in qrels.items() for d, g in documents.items()]
         (folder / f"qrels_{split}.tsv").write_text("query_id\tdoc_id\tscore\n" + "\n".join(rows) + "\n")
+    (folder / "qrels_few.tsv").write_text("query_id\tdoc_id\tscore\nq1\td1\t1\nq1\td2\t2\nq2\td3\t1\nq2\td4\t0\n")
+    (folder / "qrels_stranger.tsv").write_text("query_id\tdoc_id\tscore\nstranger\td1\t1\n")
     trec = [line.split("\t") for line in (folder / "qrels_test.tsv").read_text().splitlines()[1:]]
     (folder / "qrels_test.trec").write_text("".join(f"{q} 0 {d} {g}\n" for q, d, g in trec))
     return folder
@@ -110,6 +114,40 @@ def test_vectors_alone_make_a_store(files, tmp_path):
     assert (facts["metric"], facts["M"], facts["embedder"]) == ("l2", 5, None)
 
 
+def documents(folder, name, ids, vectors):
+    """Options that name documents."""
+    lines = [json.dumps({"_id": i, "text": f"new text of {i}"}) for i in ids]
+    (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    np.save(folder / f"{name}.npy", vectors)
+    return ["--corpus", folder / f"{name}.jsonl", "--vectors", folder / f"{name}.npy"]
+
+
+@pytest.mark.slow
+def test_a_living_store(files, tmp_path):
+    """Documents come, change and go, and feedback comes, each in a process of its own."""
+    store, x = tmp_path / "store", np.load(files / "corpus_emb.npy").astype(np.float32)
+    graphlift("build", store, "--corpus", files / "corpus.jsonl", "--vectors", files / "corpus_emb.npy")
+    assert "3 added, 243 documents" in graphlift("add", store, *documents(tmp_path, "new", ["a", "b", "c"], -x[:3]))
+    assert "2 updated" in graphlift("update", store, *documents(tmp_path, "other", ["b", "d5"], -x[3:5]))
+    (tmp_path / "ids.txt").write_text("d7\n\nd8\n")
+    assert "3 removed, 240 documents" in graphlift("remove", store, "a", "--ids", tmp_path / "ids.txt")
+    told = graphlift("feedback", store, *judged(files, "qrels_few.tsv"))
+    assert "2 queries, 3 relevant, 1 irrelevant" in told
+    np.save(tmp_path / "one.npy", x[9:10])
+    said = graphlift(
+        "feedback", store, "anything", "--vectors", tmp_path / "one.npy", "--relevant", "d1", "--irrelevant", "d9"
+    )
+    assert "1 query, 1 relevant, 1 irrelevant" in said
+    lift = gl.load(store)
+    assert lift.search(-x[4:5], k=1).ids.tolist() == [["d5"]]
+    found = lift.search(x[9:10], k=20).ids[0].tolist()
+    assert found[0] == "d1"
+    assert "d9" not in found
+    assert lift.texts[int(lift.index.ids.rows(["b"])[0])] == "new text of b"
+    facts = json.loads(graphlift("info", store, "--json"))
+    assert (facts["documents"], facts["removed rows"], facts["past queries"]) == (240, 5, 3)
+
+
 WRONG = [
     "nothing to index",
     "store is there",
@@ -118,6 +156,11 @@ WRONG = [
     "not a store",
     "no embedder",
     "unknown document",
+    "add what is there",
+    "remove what is not there",
+    "nothing to add",
+    "half a feedback",
+    "unknown query",
 ]
 
 
@@ -134,6 +177,14 @@ def wrong(files, store):
         "unknown document": (
             ["eval", store, *judged(files, "qrels_unknown.tsv")],
             "nothing-like-it",
+        ),
+        "add what is there": (["add", store, "--corpus", corpus, "--vectors", vectors], "must be new, got 'd0'"),
+        "remove what is not there": (["remove", store, "d1", "nobody"], "'nobody'"),
+        "nothing to add": (["add", store, "--vectors", vectors], "--ids"),
+        "half a feedback": (["feedback", store, "--queries", files / "queries.jsonl"], "--qrels"),
+        "unknown query": (
+            ["feedback", store, "--queries", files / "queries.jsonl", "--qrels", files / "qrels_stranger.tsv"],
+            "'stranger'",
         ),
     }
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import graphlift
-from graphlift.cli import build, demo, evaluate, fit, info, search
+from graphlift.cli import add, build, demo, evaluate, feedback, fit, info, remove, search, update
 
 app = typer.Typer(
     name="graphlift",
@@ -38,4 +38,8 @@ app.command("build")(build.build)
 app.command("fit")(fit.fit)
 app.command("eval")(evaluate.evaluate)
 app.command("search")(search.search)
+app.command("add")(add.add)
+app.command("remove")(remove.remove)
+app.command("update")(update.update)
+app.command("feedback")(feedback.feedback)
 app.command("info")(info.info)

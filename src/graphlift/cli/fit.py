@@ -12,7 +12,7 @@ from graphlift.cli.console import fitting, say
 from graphlift.cli.options import Queries, QueryVectors, Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
-from graphlift.lift import load
+from graphlift.lift import open
 from graphlift.model import ModelConfig
 from graphlift.training.config import FitConfig
 
@@ -42,22 +42,21 @@ def fit(
 
     An interrupted fit goes on where it was when the same command is given again.
     """
-    lift = load(store)
-    texts = read_texts(queries)
-    train = read_qrels(qrels)
-    dev = None if dev_qrels is None else read_qrels(dev_qrels)
-    x = vectors_of(texts.texts, vectors, lift.embedder)
-    with fitting() as progress:
-        report = lift.fit(
-            x,
-            train,
-            query_ids=texts.ids,
-            dev_qrels=dev,
-            config=FitConfig(model=ModelConfig(query_encoder=query_encoder), seed=seed),
-            device=device,
-            checkpoints=store / CHECKPOINTS,
-            progress=progress,
-        )
-    lift.save(store)
-    shutil.rmtree(store / CHECKPOINTS, ignore_errors=True)
+    with open(store) as lift:
+        texts = read_texts(queries)
+        train = read_qrels(qrels)
+        dev = None if dev_qrels is None else read_qrels(dev_qrels)
+        x = vectors_of(texts.texts, vectors, lift.embedder)
+        with fitting() as progress:
+            report = lift.fit(
+                x,
+                train,
+                query_ids=texts.ids,
+                dev_qrels=dev,
+                config=FitConfig(model=ModelConfig(query_encoder=query_encoder), seed=seed),
+                device=device,
+                checkpoints=store / CHECKPOINTS,
+                progress=progress,
+            )
+        shutil.rmtree(store / CHECKPOINTS, ignore_errors=True)
     say(report.summary())

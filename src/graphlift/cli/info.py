@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rich.table import Table
 
 from graphlift.cli.console import out, print_json, say
 from graphlift.cli.options import AsJson, Store
 from graphlift.lift import load
+from graphlift.store import Event, read_history
+
+SHOWN = 20
+"""Events in the life of a store that are shown, the last ones."""
 
 
 def info(store: Store, as_json: AsJson = False) -> None:
-    """Show what a store holds: index, graph, memory, and what the last fit did."""
-    lift = load(store)
+    """Show what a store holds: index, graph, memory, what the last fit did, and the life of the store."""
+    lift, history = load(store), read_history(store)
     index, graph = lift.index, lift.index.graph
     facts = {
         "documents": len(index),
@@ -26,11 +32,15 @@ def info(store: Store, as_json: AsJson = False) -> None:
         "embedder": lift.embedder,
         "lifted": lift.lifted is not None,
         "past queries": 0 if lift.lifted is None else len(lift.lifted.memory),
+        "removed rows": index.removed.count,
+        "rows not linked": index.num_rows - index.num_linked,
         "warm documents": 0 if lift.lifted is None else len(lift.lifted.memory.warm_rows),
         "parameters": 0 if lift.lifted is None else sum(p.numel() for p in lift.lifted.model.parameters()),
     }
     if as_json:
-        print_json(facts | {"fit": None if lift.report is None else lift.report.model_dump(mode="json")})
+        life = [{"at": event.at, "event": event.event, **event.said} for event in history]
+        fit = None if lift.report is None else lift.report.model_dump(mode="json")
+        print_json(facts | {"fit": fit, "history": life})
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in facts.items():
@@ -38,3 +48,17 @@ def info(store: Store, as_json: AsJson = False) -> None:
     out.print(table)
     if lift.report is not None:
         say(f"\n{lift.report.summary()}")
+    if history:
+        say("\n" + "\n".join(map(_line, history[-SHOWN:])))
+
+
+def _line(event: Event) -> str:
+    """One line on something in the life of a store."""
+    when = datetime.fromtimestamp(event.at).strftime("%Y-%m-%d %H:%M")
+    said = event.said
+    if event.event == "version":
+        what = f"{said['changes']} changes, {said['documents']} documents"
+        return f"{when}  version {said['version']} ({said['reason']}): {what}"
+    if event.event == "fit":
+        return f"{when}  fit {'published' if said['published'] else 'not published'}: {said['reason']}"
+    return f"{when}  {event.event}"

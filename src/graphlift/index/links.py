@@ -26,10 +26,8 @@ def read_links(hnsw: Any) -> HnswGraph:
     for number in range(hnsw.max_level + 1):
         nodes = np.flatnonzero(level_counts > number)
         first, last = cumulative[number : number + 2]
-        rows = sliding_window_view(neighbors, last - first)[
-            offsets[nodes].astype(np.int64) + first
-        ]  # copied row by row
-        levels.append(Level(nodes.astype(np.int32), rows))
+        rows = sliding_window_view(neighbors, last - first)  # a row at every offset: whole rows are copied, not slots
+        levels.append(Level(nodes.astype(np.int32), rows[offsets[nodes].astype(np.int64) + first]))
     return HnswGraph(tuple(levels), entry_point=int(hnsw.entry_point))
 
 

@@ -52,7 +52,8 @@ def with_removed(lifted: LiftedIndex, index: HnswIndex, rows: Rows, successors: 
     other.index = index
     other.walk_index = index if lifted.walk_index is lifted.index else lifted.walk_index.minus(rows, index.ids)
     other.memory, other.told = lifted.memory.moved(moved), lifted.told.moved(moved)
-    other.space = lifted.space.remembering(other.memory, lifted.space.past_lifted, named)
+    if other.memory is not lifted.memory:
+        other.space = lifted.space.remembering(other.memory, lifted.space.past_lifted, named)
     return other
 
 

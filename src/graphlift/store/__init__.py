@@ -1,5 +1,6 @@
 """A store on disk: whole or not there, checked when it is read, no pickle; and the journal of what came after."""
 
+from graphlift.store.journal import Event as Event
 from graphlift.store.opened import OpenStore as OpenStore
 from graphlift.store.opened import read_history as read_history
 from graphlift.store.opened import read_store as read_store

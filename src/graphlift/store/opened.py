@@ -14,6 +14,8 @@ from graphlift.store.snapshot import Snapshot, read_snapshot, write_snapshot
 
 JOURNAL_BYTES, JOURNAL_SHARE = 1 << 23, 1 / 4
 """A version is written when the journal outgrows the larger of this size and this share of the last version."""
+JOURNAL_CHANGES = 2000
+"""Or after so many changes, so that opening does not take long."""
 
 
 class OpenStore:
@@ -41,13 +43,13 @@ class OpenStore:
         except BaseException:
             self._lock.release()
             raise
-        self._before, self._bytes = self._contained, 0
-        self._limit = max(JOURNAL_BYTES, JOURNAL_SHARE * size_of_version(path))
+        self._before = self._contained
+        self._start()
 
     def entries(self) -> Iterator[Entry]:
         """The changes since the last version."""
         for _, entry in self._journal.after(self._contained):
-            self._bytes += _size(entry)
+            self._count(entry)
             yield entry
 
     def append(self, entry: Entry) -> None:
@@ -57,12 +59,12 @@ class OpenStore:
             StoreError: it cannot be written; nothing was.
         """
         self._journal.append(entry)
-        self._bytes += _size(entry)
+        self._count(entry)
 
     @property
     def is_due(self) -> bool:
         """Whether the journal is long enough for a version to pay."""
-        return self._bytes > self._limit
+        return self._bytes > self._limit or self._changes > self._most
 
     def write_version(self, snapshot: Snapshot, reason: str) -> None:
         """Write a version that contains all changes; those that the version before it contains are dropped.
@@ -73,13 +75,22 @@ class OpenStore:
         name = write_snapshot(self.path, snapshot, self._journal.last)
         changes = self._journal.last - self._contained
         self._journal.forget(self._before)
-        self._before, self._contained, self._bytes = self._contained, self._journal.last, 0
-        self._limit = max(JOURNAL_BYTES, JOURNAL_SHARE * size_of_version(self.path))
+        self._before, self._contained = self._contained, self._journal.last
+        self._start()
         self.note("version", version=name, reason=reason, changes=changes, documents=len(snapshot.index))
 
     def postpone(self) -> None:
         """Try to write a version again when the journal has grown by as much as it may grow."""
-        self._limit += max(JOURNAL_BYTES, self._bytes)
+        self._limit, self._most = self._bytes + JOURNAL_BYTES, self._changes + JOURNAL_CHANGES
+
+    def _start(self) -> None:
+        """Count the journal's growth from here."""
+        self._bytes, self._changes, self._most = 0, 0, JOURNAL_CHANGES
+        self._limit = max(JOURNAL_BYTES, int(JOURNAL_SHARE * size_of_version(self.path)))
+
+    def _count(self, entry: Entry) -> None:
+        self._changes += 1
+        self._bytes += 0 if entry.vectors is None else entry.vectors.nbytes
 
     def note(self, event: str, **said: Any) -> None:
         """Write something into the life of the store."""
@@ -138,7 +149,3 @@ def replace_store(path: Path, snapshot: Snapshot) -> None:
         write_snapshot(path, snapshot, last)
     finally:
         lock.release()
-
-
-def _size(entry: Entry) -> int:
-    return 256 if entry.vectors is None else 256 + entry.vectors.nbytes

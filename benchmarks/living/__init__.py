@@ -1,0 +1,1 @@
+"""What changes cost, and whether memory and disk creep."""
