@@ -35,6 +35,7 @@ ids = [f"d{row}" for row in range(300)]
 queries = vectors[:120] + rng.normal(size=(120, 16))
 qrels = {query: [ids[query]] for query in range(120)}
 query_vectors = queries[:3]
+new_vectors, new_ids = rng.normal(size=(2, 16)), ["new", "newer"]
 """
 """The README's example stands for anybody's data; here are some."""
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 SAYS = {
     "quickstart.py": ["held-out queries gain", "other terms, frozen and lifted", "the same results: True"],
     "layers.py": ["RuvectorConv: (1885, 256) -> (1885, 64)", "same output True", "TransformerConv of PyG"],
+    "living_index.py": ["after feedback", "among the first 20 now: False", "nothing was lost"],
     "own_vectors.py": ["nDCG@10", "q500 asks for"],
 }
 SLOW = {"quickstart.py", "own_vectors.py"}

@@ -1,4 +1,6 @@
-"""What changes cost, and whether memory and disk creep: `python -m benchmarks.living [cost] [soak]`.
+"""What changes cost, whether memory and disk creep, and what feedback alone gains.
+
+`python -m benchmarks.living [cost] [soak] [told --data DIR]`
 
 Writes `results.json`, `results.md` and `results.svg` beside this file.
 """
@@ -19,6 +21,7 @@ import graphlift
 from benchmarks.living import table
 from benchmarks.living.cost import cost
 from benchmarks.living.soak import soak
+from benchmarks.living.told import told
 
 HERE = Path(__file__).parent
 
@@ -26,10 +29,11 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Run what is asked for, on one thread, and write after every part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help="both where left out")
+    parser.add_argument("parts", nargs="*", help="cost and soak where left out")
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--channels", type=int, default=384)
     parser.add_argument("--operations", type=int, default=100_000)
+    parser.add_argument("--data", type=Path, help="folders in BEIR layout with vectors, for told")
     parser.add_argument("--folder", type=Path, help="where the store lies; a temporary folder where left out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
@@ -49,6 +53,8 @@ def main() -> None:
         for part in arguments.parts or ["cost", "soak"]:
             if part == "cost":
                 results[part] = cost(arguments.documents, arguments.channels, arguments.seed)
+            elif part == "told":
+                results[part] = told(arguments.data, arguments.seed)
             else:
                 results[part] = soak(arguments.operations, Path(folder), arguments.seed)
             arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -20,6 +20,8 @@ def write(results: dict[str, Any], out: Path) -> None:
     if "soak" in results:
         pages.append(_soak(results["soak"]))
         _draw(results["soak"], out.with_suffix(".svg"))
+    if "told" in results:
+        pages.append(_told(results["told"]))
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     out.with_suffix(".md").write_text("\n".join([*pages, f"Versions: {versions}.", ""]), encoding="utf-8")
 
@@ -64,6 +66,23 @@ def _soak(soak: dict[str, Any]) -> str:
             f"| {kind} | " + " | ".join(f"{values[name]:.1f}" for name in ("median", "99 %", "slowest")) + " |"
         )
     return "\n".join([*lines, "", f"Opening the store afterwards took {soak['open']:.2f} s.", ""])
+
+
+def _told(told: dict[str, Any]) -> str:
+    heads = [head for head in next(iter(told.values())) if head != "power"]
+    power = next(iter(told.values()))["power"]
+    return "\n".join(
+        [
+            "### Feedback alone, without a fit",
+            "",
+            f"Mean nDCG@10. All training queries are told; nearness counts with power {power}, chosen on dev.",
+            "",
+            f"| set | {' | '.join(heads)} |",
+            "|---" * (len(heads) + 1) + "|",
+            *(f"| {name} | {' | '.join(f'{values[head]:.3f}' for head in heads)} |" for name, values in told.items()),
+            "",
+        ]
+    )
 
 
 def _draw(soak: dict[str, Any], path: Path) -> None:
