@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from benchmarks.ranking.methods import adapters, feedback, frozen, lifted, nudge
+from benchmarks.ranking.methods import adapters, feedback, frozen, layers, lifted, nudge
 from benchmarks.ranking.task import Task
 
 METHODS: dict[str, Callable[[Task, int], Tensor]] = {
@@ -18,6 +18,10 @@ METHODS: dict[str, Callable[[Task, int], Tensor]] = {
     "linear maps, both sides": adapters.both_sides,
     "NUDGE-M": nudge.nudge_m,
     "NUDGE-N": nudge.nudge_n,
+    "paper's layer": layers.ruvector,
+    "GCN": layers.gcn,
+    "GAT": layers.gat,
+    "GraphSAGE": layers.graphsage,
     "graphlift": lifted.graphlift,
 }
 """Name -> method; the last one is ours, the others are rivals."""
