@@ -39,7 +39,7 @@ class ModelConfig(BaseModel):
     num_recalled: int = Field(default=16, ge=0)
     num_past: int = Field(default=32, ge=1)
     hidden_channels: int = Field(default=48, ge=1)
-    num_layers: int = Field(default=2, ge=1)
+    num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.05, ge=0, lt=1)
 

@@ -70,7 +70,7 @@ class SubgraphRanker(nn.Module):
         True
     """
 
-    def __init__(self, hidden_channels: int = 48, num_layers: int = 2, heads: int = 4, dropout: float = 0.05) -> None:
+    def __init__(self, hidden_channels: int = 48, num_layers: int = 1, heads: int = 4, dropout: float = 0.05) -> None:
         super().__init__()
         self.dropout = dropout
         self.norm_node, self.norm_past = Standardize(len(NODE_ATTRS)), Standardize(len(PAST_ATTRS))
