@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import numpy as np
+import torch
 from torch import Tensor
 
 from graphlift import Memory
@@ -26,3 +30,16 @@ def dev_score(rows: Tensor, queries: Memory) -> float:
 def top_rows(queries: Tensor, documents: Tensor, k: int = 100) -> Tensor:
     """Rows of the k documents with the largest inner product, (Q, k), by an exact scan."""
     return (queries @ documents.T).topk(min(k, len(documents))).indices
+
+
+def median_seconds(search: Callable[[Tensor], object], queries: Tensor) -> float:
+    """Median seconds of a search for one query, over up to 200 queries (Q, C), on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = []
+    for query in queries[:200].split(1):
+        started = time.perf_counter()
+        search(query)
+        seconds.append(time.perf_counter() - started)
+    torch.set_num_threads(threads)
+    return float(np.median(seconds))

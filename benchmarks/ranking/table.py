@@ -61,18 +61,19 @@ def _section(name: str, runs: dict[str, Any]) -> str:
         "",
         f"{len(warm)} test queries, {int((~warm).sum())} cold. Means over seeds.",
         "",
-        "| method | nDCG@10 | warm | cold | Recall@10 | MRR@10 | Recall@100 | seconds |",
-        "|---|---|---|---|---|---|---|---|",
+        "| method | nDCG@10 | warm | cold | Recall@10 | MRR@10 | Recall@100 | seconds | p50 |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for method in (method for method in METHODS if method in methods):
         ndcg = _mean(methods[method], "nDCG@10")
         cold = f"{ndcg[~warm].mean():.3f}" if (~warm).any() else "-"
         rest = " | ".join(f"{_mean(methods[method], metric).mean():.3f}" for metric in ("R@10", "RR@10", "R@100"))
         seconds = np.mean([run["seconds"] for run in methods[method]])
+        p50 = np.mean([run["p50"] for run in methods[method]])
         bold = "**" if method == OURS else ""
         lines.append(
             f"| {bold}{method}{bold} | {bold}{ndcg.mean():.3f}{bold} | {ndcg[warm].mean():.3f} | {cold} | {rest} "
-            f"| {seconds:.0f} |"
+            f"| {seconds:.0f} | {p50:.1f} |"
         )
     if OURS in methods and len(methods) > 1:
         best, rival = _best_rival(methods)

@@ -1,15 +1,14 @@
-"""What is compared: each method is a function from a task and a seed to the test queries' rankings (Q, 100)."""
+"""What is compared: each method is a function from a task and a seed to what would serve."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
-
 from benchmarks.ranking.methods import adapters, feedback, frozen, layers, lifted, nudge
+from benchmarks.ranking.methods.served import Served
 from benchmarks.ranking.task import Task
 
-METHODS: dict[str, Callable[[Task, int], Tensor]] = {
+METHODS: dict[str, Callable[[Task, int], Served]] = {
     "frozen, exact": frozen.exact,
     "frozen, HNSW": frozen.hnsw,
     "vector feedback": feedback.rocchio,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.ranking.measure import dev_score, top_rows
+from benchmarks.ranking.methods.served import Moved, Served
 from benchmarks.ranking.task import Task
 from graphlift import Memory
 from graphlift.sampling import sample_pairs
@@ -47,22 +48,22 @@ class TwoLayer(nn.Module):
         return F.normalize(x + self.second(F.relu(self.first(x))), dim=1)
 
 
-def linear(task: Task, seed: int) -> Tensor:
+def linear(task: Task, seed: int) -> Served:
     """On the query; learning rate and epoch chosen on dev."""
     return _tuned(task, seed, Linear, nn.Identity, pulls=[0.0])
 
 
-def two_layer(task: Task, seed: int) -> Tensor:
+def two_layer(task: Task, seed: int) -> Served:
     """On the query; learning rate and epoch chosen on dev."""
     return _tuned(task, seed, TwoLayer, nn.Identity, pulls=[0.0])
 
 
-def both_sides(task: Task, seed: int) -> Tensor:
+def both_sides(task: Task, seed: int) -> Served:
     """On queries and documents; learning rate, pull to identity and epoch chosen on dev."""
     return _tuned(task, seed, Linear, Linear, pulls=[0.0, 0.3])
 
 
-def _tuned(task: Task, seed: int, query_map: type, document_map: type, pulls: Iterable[float]) -> Tensor:
+def _tuned(task: Task, seed: int, query_map: type, document_map: type, pulls: Iterable[float]) -> Served:
     train, dev = task.split(seed)
     best = (-1.0, None)
     for lr in (3e-4, 1e-3):
@@ -71,7 +72,7 @@ def _tuned(task: Task, seed: int, query_map: type, document_map: type, pulls: It
             maps = nn.ModuleList([query_map(task.x.shape[1]), document_map(task.x.shape[1])])
             best = max(best, _train(maps, task, train, dev, lr, pull, seed), key=lambda found: found[0])
     with torch.no_grad():
-        return top_rows(best[1][0](task.test.queries), best[1][1](task.x))
+        return Moved(best[1][0], best[1][1](task.x))
 
 
 def _train(

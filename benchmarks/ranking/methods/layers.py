@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.ranking.measure import dev_score, top_rows
+from benchmarks.ranking.measure import dev_score
+from benchmarks.ranking.methods.served import Moved, Served
 from benchmarks.ranking.task import Task
 from graphlift import Memory
 from graphlift.graph import EMPTY, NeighborTable
@@ -44,7 +45,7 @@ class Star(NamedTuple):
         return torch.stack([self.links[target, slot], target])
 
 
-def ruvector(task: Task, seed: int) -> Tensor:
+def ruvector(task: Task, seed: int) -> Served:
     """The paper's layer; learning rate and step chosen on dev."""
 
     def apply(layer: nn.Module, star: Star) -> Tensor:
@@ -55,7 +56,7 @@ def ruvector(task: Task, seed: int) -> Tensor:
     return _tuned(task, seed, lambda c: RuvectorConv(c, c, HEADS), apply)
 
 
-def gcn(task: Task, seed: int) -> Tensor:
+def gcn(task: Task, seed: int) -> Served:
     """GCN (Kipf & Welling, 2017) in its place; all nodes have as many links, so its normalisation is a mean."""
 
     def apply(layer: nn.Module, star: Star) -> Tensor:
@@ -66,7 +67,7 @@ def gcn(task: Task, seed: int) -> Tensor:
     return _tuned(task, seed, lambda c: GCNConv(c, c, normalize=False, add_self_loops=False), apply)
 
 
-def gat(task: Task, seed: int) -> Tensor:
+def gat(task: Task, seed: int) -> Served:
     """GAT (Velickovic et al., 2018) in its place."""
 
     def apply(layer: nn.Module, star: Star) -> Tensor:
@@ -76,7 +77,7 @@ def gat(task: Task, seed: int) -> Tensor:
     return _tuned(task, seed, lambda c: GATConv(c, c // HEADS, HEADS, add_self_loops=False), apply)
 
 
-def graphsage(task: Task, seed: int) -> Tensor:
+def graphsage(task: Task, seed: int) -> Served:
     """GraphSAGE with the mean aggregator (Hamilton et al., 2017) in its place."""
 
     def apply(layer: nn.Module, star: Star) -> Tensor:
@@ -94,11 +95,11 @@ def _with_self(star: Star) -> tuple[Tensor, Tensor]:
 
 def _tuned(
     task: Task, seed: int, make: Callable[[int], nn.Module], apply: Callable[[nn.Module, Star], Tensor]
-) -> Tensor:
+) -> Served:
     train, dev = task.split(seed)
     found = [_Trial(task, train, dev, make, apply, lr, seed) for lr in (3e-4, 1e-3)]
     best = max(found, key=lambda trial: trial.score)
-    return best.rank(task.test)
+    return best.served()
 
 
 class _Trial:
@@ -119,7 +120,7 @@ class _Trial:
         self.links = torch.from_numpy(task.index.graph.levels[0].neighbors[:, :LINKS]).long()
         self.layer = make(task.x.shape[1])
         self.score = -1.0
-        near = self._near(train)
+        near = self._near(train.queries)
         generator = torch.Generator().manual_seed(seed)
         random = RandomNegatives(NEGATIVES, len(task.x))
         optimizer = torch.optim.AdamW(self.layer.parameters(), lr=lr)
@@ -137,7 +138,7 @@ class _Trial:
                 optimizer.step()
                 step += 1
                 if step % (STEPS // EVALUATIONS) == 0:
-                    score = dev_score(self.rank(dev, 10), dev)
+                    score = dev_score(self.served().rank(dev.queries, 10), dev)
                     if score > self.score:
                         self.score, best = score, deepcopy(self.layer)
                 if step == STEPS:
@@ -145,14 +146,14 @@ class _Trial:
         self.layer = best
 
     @torch.no_grad()
-    def rank(self, queries: Memory, k: int = 100) -> Tensor:
-        """Rows of the k documents nearest to each query after the layer, (Q, k)."""
+    def served(self) -> Moved:
+        """All documents after the layer, and queries as they come."""
         documents = torch.cat([self._documents(rows) for rows in torch.arange(len(self.x)).split(1024)])
-        return top_rows(self._encode(queries.queries, self._near(queries)), documents, k)
+        return Moved(lambda queries: self._encode(queries, self._near(queries)), documents)
 
-    def _near(self, queries: Memory) -> Tensor:
-        """The documents nearest to each query in the frozen index, (Q, LINKS)."""
-        return torch.from_numpy(self.index.search_rows(queries.queries.numpy(), LINKS)[1])
+    def _near(self, queries: Tensor) -> Tensor:
+        """The documents nearest to each query (Q, C) in the frozen index, (Q, LINKS)."""
+        return torch.from_numpy(self.index.search_rows(queries.numpy(), LINKS)[1])
 
     def _documents(self, rows: Tensor) -> Tensor:
         return self._encode(self.x[rows], self.links[rows])
