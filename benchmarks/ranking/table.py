@@ -100,12 +100,13 @@ def _draw(results: dict[str, Any], path: Path) -> None:
         for method, score in scores.items():
             ours = method == OURS
             axes.plot(score, row, "o", color="#0b62a4" if ours else "#8a8f98", markersize=8 if ours else 5)
-        best, rival = _best_rival(methods)
-        labels = [("frozen", scores.get("frozen, exact"), 8), (best, float(rival.mean()), -14)]
-        labels.append((f"{scores[OURS]:.3f}", scores[OURS], 8) if OURS in scores else ("", None, 0))
+        labels = [("frozen", scores["frozen, exact"], 8)] if "frozen, exact" in scores else []
+        labels += [(f"{scores[OURS]:.3f}", scores[OURS], 8)] if OURS in scores else []
+        if scores.keys() - {OURS}:
+            best, rival = _best_rival(methods)
+            labels.append((best, float(rival.mean()), -14))
         for label, score, offset in labels:
-            if score is not None:
-                axes.annotate(label, (score, row), (0, offset), textcoords="offset points", ha="center", fontsize=8)
+            axes.annotate(label, (score, row), (0, offset), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(range(len(sets)), sets)
     axes.set_ylim(-0.5, len(sets) - 0.4)
     axes.set_xlabel("nDCG@10 on test queries, mean of seeds; blue: graphlift, gray: rivals")
