@@ -11,7 +11,9 @@ from torch.nn import functional as F
 from graphlift.errors import DataFormatError, InputError
 from graphlift.graph import NeighborTable
 from graphlift.nn import ruvector
+from graphlift.nn.folded import FoldedUpdate
 from graphlift.nn.gru import GatedUpdate
+from graphlift.nn.neighbor_attention import masked_softmax, neighbor_attention
 
 
 class RuvectorConv(nn.Module):
@@ -115,16 +117,26 @@ class RuvectorConv(nn.Module):
         self._check(sources, targets, neighbors, edge_weight, edge_attr)
         messages = self.lin_msg(sources)  # (S, C)
         states = self.lin_msg(targets) if isinstance(x, tuple) else messages  # (N, C)
-        size = len(neighbors) if torch.is_grad_enabled() else self.chunk_size
-        rows = []
-        for chunk in neighbors.chunks(max(size, 1)):
-            mask = neighbors.mask[chunk]  # (n, d)
-            gathered = F.embedding(neighbors.ids[chunk].clamp(min=0), messages)  # (n, d, C)
-            share = _shares(mask, mask.to(messages) if edge_weight is None else edge_weight[chunk])
-            bias = self._edge_bias(None if edge_attr is None else edge_attr[chunk])
-            attended, mean = self._absorbed_attention(states[chunk], gathered, mask, share, bias)
-            rows.append(self._update(states[chunk], attended, mean, mask.any(dim=-1, keepdim=True)))
-        return torch.cat(rows) if rows else states.new_empty(0, self.out_channels)
+
+        def listen(rows: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            """States of some targets, what they hear by attention and as mean, and whether there is anyone to hear."""
+            mask = neighbors.mask[rows]
+            query = self._split_heads(self.lin_query(states[rows]))
+            share = _shares(mask, mask.to(messages) if edge_weight is None else edge_weight[rows])
+            bias = self._edge_bias(None if edge_attr is None else edge_attr[rows])
+            key, value = (lin.weight.unflatten(0, (self.heads, -1)) for lin in (self.lin_key, self.lin_value))
+            key = key / math.sqrt(key.shape[1])
+            heard = neighbor_attention(query, messages, neighbors.ids[rows], share, bias, key, value, self.chunk_size)
+            return states[rows], *heard, mask.any(dim=-1, keepdim=True)
+
+        if torch.is_grad_enabled():
+            return self._update(*listen(slice(None)))
+        out = self.lin_msg.weight.new_empty(len(neighbors), self.out_channels)
+        folds = len(neighbors) > self.chunk_size and not (self.training and self.dropout)
+        update = FoldedUpdate(self) if folds else self._update
+        for rows in neighbors.chunks(self.chunk_size):
+            out[rows] = update(*listen(rows))
+        return out
 
     def forward_dense(
         self,
@@ -147,7 +159,7 @@ class RuvectorConv(nn.Module):
         self._check_edge_dim(edge_attr)
         states, messages = self._dense_messages(x)
         alpha = self._dense_attention(states, messages, mask, edge_attr)  # (G, H, T, S)
-        values = self._split_heads(self.lin_value(messages))
+        values = self._split_heads(F.linear(messages, self.lin_value.weight)).transpose(1, 2)
         attended = (alpha @ values).transpose(1, 2).flatten(2)  # (G, T, C)
         mean = _shares(mask, mask.to(messages) if edge_weight is None else edge_weight) @ messages
         return self._update(states, attended, mean, mask.any(dim=-1, keepdim=True))
@@ -166,7 +178,8 @@ class RuvectorConv(nn.Module):
         return messages, messages
 
     def _dense_attention(self, states: Tensor, messages: Tensor, mask: Tensor, edge_attr: Tensor | None) -> Tensor:
-        queries, keys = self._split_heads(self.lin_query(states)), self._split_heads(self.lin_key(messages))
+        projections = self.lin_query(states), self.lin_key(messages)
+        queries, keys = (self._split_heads(projected).transpose(1, 2) for projected in projections)
         bias = self._edge_bias(edge_attr)
         scale = 1 / math.sqrt(queries.shape[-1])
         if bias is None:
@@ -174,28 +187,11 @@ class RuvectorConv(nn.Module):
         else:  # in place, as scores are the largest tensor here
             flat = bias.flatten(0, 1).baddbmm_(queries.flatten(0, 1), keys.flatten(0, 1).mT, alpha=scale)
             scores = flat.view_as(bias)
-        return _masked_softmax(scores, mask.unsqueeze(1))  # (G, H, T, S)
-
-    def _absorbed_attention(
-        self, states: Tensor, gathered: Tensor, mask: Tensor, share: Tensor, bias: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """What n targets hear from d messages each: by attention and as weighted mean, both (n, C).
-
-        Shapes: states (n, C), gathered (n, d, C), mask and share (n, d), bias (n, H, d).
-        """
-        channels = states.shape[1]
-        query = self.lin_query(states).view(-1, self.heads, channels // self.heads)
-        key_weight = self.lin_key.weight.view(self.heads, -1, channels)
-        absorbed = torch.einsum("nhd,hdc->nhc", query, key_weight) / math.sqrt(query.shape[-1])
-        scores = absorbed @ gathered.mT  # (n, H, d)
-        alpha = _masked_softmax(scores if bias is None else scores + bias, mask.unsqueeze(1))
-        mix = torch.cat([alpha, share.unsqueeze(1)], dim=1) @ gathered  # H attended means, then the weighted one
-        value_weight = self.lin_value.weight.view(self.heads, -1, channels)
-        attended = torch.einsum("nhc,hdc->nhd", mix[:, :-1], value_weight).flatten(1) + self.lin_value.bias
-        return attended, mix[:, -1]
+        return masked_softmax(scores, mask.unsqueeze(1))  # (G, H, T, S)
 
     def _update(self, states: Tensor, attended: Tensor, mean: Tensor, linked: Tensor) -> Tensor:
         """Next states from what was heard, all (..., C); a node without neighbors keeps its own, normalised."""
+        attended = attended + self.lin_value.bias  # attention sums to one, so it may come last
         updated = self.gru(self.lin_agg(self.lin_out(attended) + mean), states)
         # The paper's dropout scales by (1 - p) at inference, not by 1 / (1 - p) in training.
         updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
@@ -210,8 +206,8 @@ class RuvectorConv(nn.Module):
         return torch.bmm(weight, planes.flatten(2)).unflatten(2, planes.shape[2:])
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        """(G, S, C) -> (G, H, S, C / H)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        """(..., C) -> (..., H, C / H)."""
+        return x.unflatten(-1, (self.heads, -1))
 
     def _check_edge_dim(self, edge_attr: Tensor | None) -> None:
         if (edge_attr is None) != (self.lin_edge is None):
@@ -276,8 +272,3 @@ def _shares(mask: Tensor, weight: Tensor) -> Tensor:
     weight = torch.where(weight.sum(dim=-1, keepdim=True) > 0, weight, mask.to(weight))
     total = weight.sum(dim=-1, keepdim=True)
     return weight / total.masked_fill(total == 0, 1)
-
-
-def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over what the mask leaves; uniform, not NaN, where it leaves nothing. Overwrites the scores."""
-    return scores.masked_fill_(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)

@@ -1,0 +1,70 @@
+"""The door to the compiled loops of `graphlift.nn.kernels`: whether to take them, and on how many threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SMALL = 2**21
+"""Multiply-adds below which Numba is not worth its import, which takes as long as many small calls."""
+
+
+def kernels(work: int, *tensors: Tensor) -> ModuleType | None:
+    """The compiled loops, or None where plain torch should do the work.
+
+    They need the extra ``fast``, float32 or float64 on the processor, and enough to do.
+
+    Args:
+        work: multiply-adds of the call.
+        tensors: what will be computed with; all of one type.
+    """
+    first = tensors[0]
+    if work < SMALL or first.dtype not in (torch.float32, torch.float64):
+        return None
+    if any(tensor.device.type != "cpu" or tensor.dtype != first.dtype for tensor in tensors):
+        return None
+    return _import()
+
+
+def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
+    """Run ``kernel(first, last, *arguments)`` over range(size), on as many threads as torch uses.
+
+    Tensors reach the kernel as contiguous arrays that share their memory. What a kernel writes to must be contiguous.
+    """
+    arrays = [_array(argument) if isinstance(argument, Tensor) else argument for argument in arguments]
+    threads = max(min(torch.get_num_threads(), size), 1)
+    bounds = [size * thread // threads for thread in range(threads + 1)]
+    others = [
+        _pool().submit(kernel, first, last, *arrays) for first, last in zip(bounds[1:-1], bounds[2:], strict=True)
+    ]
+    kernel(bounds[0], bounds[1], *arrays)
+    for other in others:
+        other.result()
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
+
+
+@cache
+def _import() -> ModuleType | None:
+    try:
+        from graphlift.nn import kernels
+    except (ImportError, RuntimeError):  # not installed, or Numba finds no place where it may keep what it compiled
+        return None
+    return kernels
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="graphlift")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
