@@ -19,6 +19,7 @@ from numba.extending import overload
 Array = np.ndarray[Any, Any]
 
 BLOCK = 8
+F4 = np.float32
 _compiled = njit(
     nogil=True,  # threads share the rows
     cache=True,
@@ -262,32 +263,32 @@ def _softmax_backward(alpha: Array, grad: Array, degree: int) -> None:
     grad[degree:] = 0
 
 
-def _exp(x: float) -> float:
+def _exp(x: Any) -> Any:
     return math.exp(x)
 
 
 @overload(_exp)
-def _vectorised_exp(x: Any) -> Any:
+def _exp_of(x: Any) -> Any:
     """The exponential; of single precision as straight arithmetic, which the compiler can do eight at a time.
 
     With x = k ln 2 + r, exp(x) is 2^k, written into the exponent's bits, times a polynomial in r that was fitted to the
     smallest relative error between -ln(2) / 2 and ln(2) / 2. The result is off by 1.2e-7 at most, relative, one unit in
     the last place.
     """
-    if x != types.float32:
-        return lambda x: math.exp(x)
-    single = np.float32
 
-    def exp(x: float) -> float:
-        x = min(max(x, single(-87)), single(88))  # beyond it, 2^k leaves the normal numbers
-        k = np.floor(x * single(1.44269504) + single(0.5))
-        r = x - k * single(0.693359375) + k * single(2.12194440e-4)  # ln 2 in two parts, the first one exact
-        p = single(1.979029912e-4)
-        p = p * r + single(1.394470339e-3)
-        p = p * r + single(8.333497681e-3)
-        p = p * r + single(4.166629538e-2)
-        p = p * r + single(1.666666567e-1)
-        p = p * r + single(0.5)
-        return (p * r * r + r + single(1)) * np.int32((np.int32(k) + 127) << 23).view(single)
+    def double(x: Any) -> Any:
+        return math.exp(x)
 
-    return exp
+    def single(x: Any) -> Any:
+        x = min(max(x, F4(-87)), F4(88))  # beyond it, 2^k leaves the normal numbers
+        k = np.floor(x * F4(1.44269504) + F4(0.5))
+        r = x - k * F4(0.693359375) + k * F4(2.12194440e-4)  # ln 2 in two parts, the first one exact
+        p = F4(1.979029912e-4)
+        p = p * r + F4(1.394470339e-3)
+        p = p * r + F4(8.333497681e-3)
+        p = p * r + F4(4.166629538e-2)
+        p = p * r + F4(1.666666567e-1)
+        p = p * r + F4(0.5)
+        return (p * r * r + r + F4(1)) * np.int32((np.int32(k) + 127) << 23).view(F4)
+
+    return single if x == types.float32 else double
