@@ -56,13 +56,6 @@ def test_a_row_keeps_the_order_of_its_links():
         assert torch.equal(ids[ids != EMPTY], source[target == row])
 
 
-@given(table=tables(), size=st.integers(1, 8))
-def test_chunks_cover_every_row_once(table, size):
-    chunks = list(table.chunks(size))
-    assert [r for chunk in chunks for r in range(len(table))[chunk]] == list(range(len(table)))
-    assert all(len(range(len(table))[chunk]) <= size for chunk in chunks)
-
-
 @pytest.fixture(scope="module")
 def pyg():
     with warnings.catch_warnings():

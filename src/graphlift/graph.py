@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,10 +107,6 @@ class NeighborTable:
         ids = source.new_full((num_targets, width), EMPTY)
         ids[target[order], slot] = source[order]
         return cls(ids, num_sources)
-
-    def chunks(self, size: int) -> Iterator[slice]:
-        """Slices of at most ``size`` consecutive rows that together cover the table."""
-        return (slice(start, start + size) for start in range(0, len(self), size))
 
     def to(self, device: torch.device | str) -> NeighborTable:
         """The same table on another device."""

@@ -74,7 +74,9 @@ def test_gradcheck(path, inputs):
         return called(neighbor_attention, ids, given, 3)
 
     assert torch.autograd.gradcheck(out, tuple(tensors.values()), fast_mode=True)
-    assert torch.autograd.gradcheck(lambda messages: out(tensors["query"], messages, *list(tensors.values())[2:]), tensors["messages"])
+    assert torch.autograd.gradcheck(
+        lambda messages: out(tensors["query"], messages, *list(tensors.values())[2:]), tensors["messages"]
+    )
 
 
 @pytest.mark.parametrize("score", [-1e4, -90.0, 0.0, 90.0, 1e4])

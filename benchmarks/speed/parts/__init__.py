@@ -6,7 +6,14 @@ of the dots that others get.
 
 from types import ModuleType
 
-from benchmarks.speed.parts import cold, fit, growth, search
+from benchmarks.speed.parts import cold, fit, growth, layer, search, step
 
-PARTS: dict[str, ModuleType] = {"search": search, "fit": fit, "growth": growth, "cold": cold}
+PARTS: dict[str, ModuleType] = {
+    "layer": layer,
+    "step": step,
+    "search": search,
+    "fit": fit,
+    "growth": growth,
+    "cold": cold,
+}
 """Name -> part, in the order of the page."""

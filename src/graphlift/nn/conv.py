@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from graphlift.errors import DataFormatError, InputError
 from graphlift.graph import NeighborTable
-from graphlift.nn import ruvector
+from graphlift.nn import fast, ruvector
 from graphlift.nn.folded import FoldedUpdate
 from graphlift.nn.gru import GatedUpdate
 from graphlift.nn.neighbor_attention import masked_softmax, neighbor_attention
@@ -115,8 +115,8 @@ class RuvectorConv(nn.Module):
         """
         sources, targets = x if isinstance(x, tuple) else (x, x)
         self._check(sources, targets, neighbors, edge_weight, edge_attr)
-        messages = self.lin_msg(sources)  # (S, C)
-        states = self.lin_msg(targets) if isinstance(x, tuple) else messages  # (N, C)
+        messages = self._messages(sources)  # (S, C)
+        states = self._messages(targets) if isinstance(x, tuple) else messages  # (N, C)
 
         def listen(rows: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             """States of some targets, what they hear by attention and as mean, and whether there is anyone to hear."""
@@ -131,12 +131,9 @@ class RuvectorConv(nn.Module):
 
         if torch.is_grad_enabled():
             return self._update(*listen(slice(None)))
-        out = self.lin_msg.weight.new_empty(len(neighbors), self.out_channels)
         folds = len(neighbors) > self.chunk_size and not (self.training and self.dropout)
         update = FoldedUpdate(self) if folds else self._update
-        for rows in neighbors.chunks(self.chunk_size):
-            out[rows] = update(*listen(rows))
-        return out
+        return fast.fill(self._room(len(neighbors)), self.chunk_size, lambda rows: update(*listen(rows)))
 
     def forward_dense(
         self,
@@ -170,6 +167,15 @@ class RuvectorConv(nn.Module):
         """The attention weights that `forward_dense` uses, (G, heads, T, S)."""
         return self._dense_attention(*self._dense_messages(x), mask, edge_attr)
 
+    def _messages(self, x: Tensor) -> Tensor:
+        """Messages of many nodes; in chunks where no gradient is needed, as all that follows."""
+        if torch.is_grad_enabled():
+            return self.lin_msg(x)
+        return fast.fill(self._room(len(x)), self.chunk_size, lambda rows: self.lin_msg(x[rows]))
+
+    def _room(self, nodes: int) -> Tensor:
+        return self.lin_msg.weight.new_empty(nodes, self.out_channels)
+
     def _dense_messages(self, x: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """States of the targets (G, T, C) and messages of the sources (G, S, C)."""
         if isinstance(x, tuple):
@@ -191,11 +197,12 @@ class RuvectorConv(nn.Module):
 
     def _update(self, states: Tensor, attended: Tensor, mean: Tensor, linked: Tensor) -> Tensor:
         """Next states from what was heard, all (..., C); a node without neighbors keeps its own, normalised."""
-        attended = attended + self.lin_value.bias  # attention sums to one, so it may come last
-        updated = self.gru(self.lin_agg(self.lin_out(attended) + mean), states)
-        # The paper's dropout scales by (1 - p) at inference, not by 1 / (1 - p) in training.
-        updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
-        return self.norm(torch.where(linked, updated, states))
+        # Attention sums to one, so the bias of the values may come last, and become one with the next.
+        attended = F.linear(attended, self.lin_out.weight, self.lin_out(self.lin_value.bias))
+        updated = self.gru(self.lin_agg(attended + mean), states)
+        if self.dropout:  # the paper's scales by (1 - p) at inference, not by 1 / (1 - p) in training
+            updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
+        return self.norm(updated if linked.all() else torch.where(linked, updated, states))
 
     def _edge_bias(self, edge_attr: Tensor | None) -> Tensor | None:
         """Bias of attention scores, heads before links: (n, d, D) -> (n, H, d), (G, T, S, D) -> (G, H, T, S)."""

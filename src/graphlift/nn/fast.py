@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -41,12 +42,45 @@ def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
     arrays = [_array(argument) if isinstance(argument, Tensor) else argument for argument in arguments]
     threads = max(min(torch.get_num_threads(), size), 1)
     bounds = [size * thread // threads for thread in range(threads + 1)]
-    others = [
-        _pool().submit(kernel, first, last, *arrays) for first, last in zip(bounds[1:-1], bounds[2:], strict=True)
-    ]
-    kernel(bounds[0], bounds[1], *arrays)
-    for other in others:
+    (first, last), *others = pairwise(bounds)
+    waiting = [_pool().submit(kernel, *span, *arrays) for span in others]
+    kernel(first, last, *arrays)
+    for other in waiting:
         other.result()
+
+
+def fill(out: Tensor, chunk_size: int, function: Callable[[slice], Tensor]) -> Tensor:
+    """Write ``function(rows)`` to ``out[rows]`` for all rows, some at a time, on as many threads as torch uses.
+
+    For what needs no gradient. Whole chunks side by side leave each in the cache of one core, where torch's own threads
+    would meet after every operation. So torch computes with one thread in each of ours.
+    """
+
+    def compute(rows: slice) -> None:
+        out[rows] = function(rows)
+
+    def compute_alone(rows: slice) -> None:
+        torch.set_num_threads(1)  # of this thread, and of those that begin later
+        with torch.inference_mode(inference), torch.no_grad():
+            compute(rows)
+
+    threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+    pieces = list(chunks(len(out), chunk_size))
+    if threads == 1 or len(pieces) == 1 or out.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        for rows in pieces:
+            compute(rows)
+        return out
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(compute_alone, pieces))
+    finally:
+        torch.set_num_threads(threads)
+    return out
+
+
+def chunks(count: int, size: int) -> Iterator[slice]:
+    """Slices of at most ``size`` consecutive rows that together cover all."""
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def _array(tensor: Tensor) -> Any:

@@ -36,9 +36,7 @@ class GatedUpdate(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """The next state."""
-        x_update, x_reset, x_candidate = self.lin_input(x).chunk(3, dim=-1)
-        h_update, h_reset = self.lin_gates(state).chunk(2, dim=-1)
-        update = torch.sigmoid(x_update + h_update)
-        reset = torch.sigmoid(x_reset + h_reset)
+        x_gates, x_candidate = self.lin_input(x).split([2 * state.shape[-1], state.shape[-1]], dim=-1)
+        update, reset = torch.sigmoid(x_gates + self.lin_gates(state)).chunk(2, dim=-1)
         candidate = torch.tanh(x_candidate + self.lin_state(reset * state))
         return torch.lerp(state, candidate, update)

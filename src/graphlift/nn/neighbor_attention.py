@@ -108,7 +108,7 @@ class _InChunks(torch.autograd.Function):
         ctx.save_for_backward(query, messages, ids, share, bias, key, value)
         ctx.chunk_size = chunk_size
         attended, mean = torch.empty_like(query), messages.new_empty(len(query), messages.shape[1])
-        for rows in _chunks(len(query), chunk_size):
+        for rows in fast.chunks(len(query), chunk_size):
             mix = _attend(_per_head(query[rows], key), messages, ids[rows], share[rows], _rows(bias, rows))
             _per_head(mix[:, :-1], value.mT, out=attended[rows])
             mean[rows] = mix[:, -1]
@@ -126,7 +126,7 @@ class _InChunks(torch.autograd.Function):
         )
         grad_bias = None if bias is None else torch.empty_like(bias)
         grad_key, grad_value = torch.zeros_like(key), torch.zeros_like(value)
-        for rows in _chunks(len(query), ctx.chunk_size):
+        for rows in fast.chunks(len(query), ctx.chunk_size):
             absorbed = _per_head(query[rows], key)
             grad_mix = messages.new_empty(len(absorbed), absorbed.shape[1] + 1, absorbed.shape[2])
             _per_head(grad_attended[rows], value, out=grad_mix[:, :-1])
@@ -188,10 +188,6 @@ def _per_head(x: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
     out = x.new_empty(*x.shape[:2], weight.shape[2]) if out is None else out
     torch.bmm(x.transpose(0, 1), weight, out=out.transpose(0, 1))
     return out
-
-
-def _chunks(count: int, size: int) -> list[slice]:
-    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _rows(bias: Tensor | None, rows: slice) -> Tensor | None:

@@ -1,7 +1,4 @@
-"""Compiled loops for the parts of a layer that matrix products cannot do well.
-
-Importing this module needs Numba, the extra ``fast``. `graphlift.nn.fast` imports it where it pays, and everything here
-has a twin in plain torch that gives the same numbers.
+"""Attention over the rows of a neighbor table, node by node, and its gradients.
 
 Loops over neighbors go eight rows at a time: eight sums fill the pipeline of the processor's multipliers, and eight
 rows of memory are on their way at once. All arrays are contiguous, and of one floating type.
@@ -9,26 +6,14 @@ rows of memory are on their way at once. All arrays are contiguous, and of one f
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
 
-Array = np.ndarray[Any, Any]
+from graphlift.nn.kernels.elementary import Array, compiled, exp
 
 BLOCK = 8
-F4 = np.float32
-_compiled = njit(
-    nogil=True,  # threads share the rows
-    cache=True,
-    error_model="numpy",  # a check for division by zero would keep loops from being vectorised
-    fastmath={"reassoc", "contract", "nsz", "arcp"},  # sums in any order; NaN and infinity keep their meaning
-)
 
 
-@_compiled
+@compiled
 def attend(
     first: int, last: int, query: Array, messages: Array, ids: Array, share: Array, bias: Array | None, out: Array
 ) -> None:
@@ -43,7 +28,7 @@ def attend(
         _blend(weights, messages, near, degree, out[v])
 
 
-@_compiled
+@compiled
 def attend_backward(
     first: int,
     last: int,
@@ -83,7 +68,7 @@ def attend_backward(
                 grad_weights[v, h, slots[j]] = grads[h, j]
 
 
-@_compiled
+@compiled
 def scatter(
     first: int,
     last: int,
@@ -101,73 +86,30 @@ def scatter(
             if ids[v, j] < 0:
                 continue
             into = grad_messages[ids[v, j], first:last]
-            for h in range(heads):
-                _add_two(
-                    weights[v, h, j], grad_out[v, h, first:last], grad_weights[v, h, j], query[v, h, first:last], into
+            for h in range(0, heads - 3, 4):
+                _add_four(weights[v], grad_out[v], grad_weights[v], query[v], j, h, first, into)
+            for h in range(heads // 4 * 4, heads):
+                a, x, b, y = (
+                    weights[v, h, j],
+                    grad_out[v, h, first:last],
+                    grad_weights[v, h, j],
+                    query[v, h, first:last],
                 )
-            mean, weight = grad_out[v, heads, first:last], weights[v, heads, j]
+                for c in range(last - first):
+                    into[c] += a * x[c] + b * y[c]
+            weight, mean = weights[v, heads, j], grad_out[v, heads, first:last]
             for c in range(last - first):
                 into[c] += weight * mean[c]
 
 
-@_compiled
-def reset(first: int, last: int, gates: Array, state: Array, out: Array) -> None:
-    """The state after the GRU's reset gate, which is the second third of ``gates`` (n, 3 C) before its sigmoid."""
-    channels, one = state.shape[1], state.dtype.type(1)
-    for v in range(first, last):
-        gate, old, new = gates[v, channels : 2 * channels], state[v], out[v]
-        for c in range(channels):
-            new[c] = old[c] / (one + _exp(-gate[c]))
-
-
-@_compiled
-def update(
-    first: int,
-    last: int,
-    gates: Array,
-    state: Array,
-    linked: Array,
-    keep: float,
-    gain: Array,
-    offset: Array,
-    eps: float,
-    out: Array,
-) -> None:
-    """The GRU's last line and the LayerNorm after it: update gate, candidate, mixture, normalisation."""
-    channels, one, two = state.shape[1], state.dtype.type(1), state.dtype.type(2)
-    for v in range(first, last):
-        gate, candidate, old, new = gates[v, :channels], gates[v, 2 * channels :], state[v], out[v]
-        for c in range(channels):
-            tanh = two / (one + _exp(-two * candidate[c])) - one
-            new[c] = (old[c] + (tanh - old[c]) / (one + _exp(-gate[c]))) * state.dtype.type(keep)
-        if not linked[v]:
-            for c in range(channels):
-                new[c] = old[c]
-        _normalise(new, gain, offset, eps)
-
-
-@_compiled
-def _normalise(row: Array, gain: Array, offset: Array, eps: float) -> None:
-    mean = row.dtype.type(0)
-    for c in range(len(row)):
-        mean += row[c]
-    mean /= row.dtype.type(len(row))
-    variance = row.dtype.type(0)
-    for c in range(len(row)):
-        variance += (row[c] - mean) * (row[c] - mean)
-    scale = row.dtype.type(1 / math.sqrt(variance / len(row) + eps))
-    for c in range(len(row)):
-        row[c] = (row[c] - mean) * scale * gain[c] + offset[c]
-
-
-@_compiled
+@compiled
 def _row_of(query: Array, ids: Array) -> tuple[Array, Array, Array]:
     """Room for one node's neighbors without gaps: their ids, their slots, and H + 1 rows of weights."""
     width = max((ids.shape[1] + BLOCK - 1) // BLOCK, 1) * BLOCK
     return np.empty(width, np.int64), np.empty(width, np.int64), np.empty((query.shape[1] + 1, width), query.dtype)
 
 
-@_compiled
+@compiled
 def _pack(ids: Array, share: Array, near: Array, slots: Array, weights: Array) -> int:
     """Close the gaps of a row and give the number of neighbors; what fills the last block weighs nothing."""
     degree = 0
@@ -180,7 +122,7 @@ def _pack(ids: Array, share: Array, near: Array, slots: Array, weights: Array) -
     return degree
 
 
-@_compiled
+@compiled
 def _weigh(
     query: Array, messages: Array, near: Array, slots: Array, degree: int, bias: Array | None, weights: Array
 ) -> None:
@@ -194,7 +136,7 @@ def _weigh(
         _softmax(weights[h], degree)
 
 
-@_compiled
+@compiled
 def _dot(x: Array, rows: Array, near: Array, at: int, out: Array) -> None:
     """Products of each of H vectors with eight rows, into columns of ``out``."""
     r0, r1, r2, r3 = rows[near[at]], rows[near[at + 1]], rows[near[at + 2]], rows[near[at + 3]]
@@ -215,7 +157,7 @@ def _dot(x: Array, rows: Array, near: Array, at: int, out: Array) -> None:
         sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7] = s0, s1, s2, s3, s4, s5, s6, s7
 
 
-@_compiled
+@compiled
 def _blend(weights: Array, rows: Array, near: Array, degree: int, out: Array) -> None:
     """Weighted sums of rows, one for each row of weights."""
     out[:] = 0
@@ -230,20 +172,35 @@ def _blend(weights: Array, rows: Array, near: Array, degree: int, out: Array) ->
                 into[c] += low + w4 * r4[c] + w5 * r5[c] + w6 * r6[c] + w7 * r7[c]
 
 
-@_compiled
-def _add_two(a: float, x: Array, b: float, y: Array, into: Array) -> None:
+@compiled
+def _add_four(a: Array, x: Array, b: Array, y: Array, j: int, h: int, first: int, into: Array) -> None:
+    """Add rows h to h + 3 of x and of y, weighed by column j of a and b: one trip over ``into`` for eight products."""
+    last = first + len(into)
+    x0, x1, x2, x3 = x[h, first:last], x[h + 1, first:last], x[h + 2, first:last], x[h + 3, first:last]
+    y0, y1, y2, y3 = y[h, first:last], y[h + 1, first:last], y[h + 2, first:last], y[h + 3, first:last]
+    a0, a1, a2, a3, b0, b1, b2, b3 = (
+        a[h, j],
+        a[h + 1, j],
+        a[h + 2, j],
+        a[h + 3, j],
+        b[h, j],
+        b[h + 1, j],
+        b[h + 2, j],
+        b[h + 3, j],
+    )
     for c in range(len(into)):
-        into[c] += a * x[c] + b * y[c]
+        low = a0 * x0[c] + a1 * x1[c] + a2 * x2[c] + a3 * x3[c]
+        into[c] += low + b0 * y0[c] + b1 * y1[c] + b2 * y2[c] + b3 * y3[c]
 
 
-@_compiled
+@compiled
 def _softmax(scores: Array, degree: int) -> None:
     """Softmax of the first numbers of a row; the others become zero."""
     largest = scores[0]
     for j in range(1, degree):
         largest = max(largest, scores[j])
     for j in range(degree):
-        scores[j] = _exp(scores[j] - largest)
+        scores[j] = exp(scores[j] - largest)
     total = scores.dtype.type(0)
     for j in range(degree):
         total += scores[j]
@@ -252,7 +209,7 @@ def _softmax(scores: Array, degree: int) -> None:
     scores[degree:] = 0
 
 
-@_compiled
+@compiled
 def _softmax_backward(alpha: Array, grad: Array, degree: int) -> None:
     """Gradient of the scores from that of their softmax, in place."""
     mean = grad.dtype.type(0)
@@ -261,34 +218,3 @@ def _softmax_backward(alpha: Array, grad: Array, degree: int) -> None:
     for j in range(degree):
         grad[j] = alpha[j] * (grad[j] - mean)
     grad[degree:] = 0
-
-
-def _exp(x: Any) -> Any:
-    return math.exp(x)
-
-
-@overload(_exp)
-def _exp_of(x: Any) -> Any:
-    """The exponential; of single precision as straight arithmetic, which the compiler can do eight at a time.
-
-    With x = k ln 2 + r, exp(x) is 2^k, written into the exponent's bits, times a polynomial in r that was fitted to the
-    smallest relative error between -ln(2) / 2 and ln(2) / 2. The result is off by 1.2e-7 at most, relative, one unit in
-    the last place.
-    """
-
-    def double(x: Any) -> Any:
-        return math.exp(x)
-
-    def single(x: Any) -> Any:
-        x = min(max(x, F4(-87)), F4(88))  # beyond it, 2^k leaves the normal numbers
-        k = np.floor(x * F4(1.44269504) + F4(0.5))
-        r = x - k * F4(0.693359375) + k * F4(2.12194440e-4)  # ln 2 in two parts, the first one exact
-        p = F4(1.979029912e-4)
-        p = p * r + F4(1.394470339e-3)
-        p = p * r + F4(8.333497681e-3)
-        p = p * r + F4(4.166629538e-2)
-        p = p * r + F4(1.666666567e-1)
-        p = p * r + F4(0.5)
-        return (p * r * r + r + F4(1)) * np.int32((np.int32(k) + 127) << 23).view(F4)
-
-    return single if x == types.float32 else double
