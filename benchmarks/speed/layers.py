@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -76,16 +77,19 @@ class Setting:
         return cls(shape, x, table, ours.to(device), stack.to(device), gat.to(device))
 
     def product(self) -> Callable[[], object]:
-        """A product of many rows with a C x C matrix, the machine at its best."""
+        """Products of many rows with a C x C matrix, the machine at its best."""
         many = torch.randn(ROWS, self.shape.channels, device=self.x.device)
         matrix = torch.randn(self.shape.channels, self.shape.channels, device=self.x.device)
-        times = max(1, 2**20 // (ROWS * self.shape.channels // 64))  # enough to be timed
-        return lambda: [synced(torch.mm(many, matrix)) for _ in range(times)]
+        return lambda: [synced(torch.mm(many, matrix)) for _ in range(self._repeats)]
 
-    def limit(self, seconds_of_product: np.ndarray) -> np.ndarray:
+    def limit(self, seconds_of_product: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Seconds a node if nothing but `PRODUCTS` products were computed, at the rate that was measured."""
-        times = max(1, 2**20 // (ROWS * self.shape.channels // 64))
-        return seconds_of_product / (times * ROWS) * PRODUCTS
+        return seconds_of_product / (self._repeats * ROWS) * PRODUCTS
+
+    @property
+    def _repeats(self) -> int:
+        """How often a product is repeated to be timed: some 3e9 multiply-adds, but no more than 100 times."""
+        return max(1, min(100, 3 * 10**9 // (ROWS * self.shape.channels**2)))
 
     def native(self, nodes: int) -> Callable[[], object]:
         """The original layer, node by node; its inputs lie ready."""
