@@ -41,9 +41,9 @@ print(json.dumps({"load": load, "checks": checked, "first": first, "warm": sorte
 
 def measure(settings: Settings) -> list[Row]:
     """Import against torch alone, then load and first query of a store that is lifted, and of one that is not."""
-    rounds = 2 if settings.quick else 11
+    rounds = 2 if settings.quick else 9
     compileall.compile_dir(Path(graphlift.__file__).parent, quiet=1)
-    seconds = interleaved({name: lambda name=name: _fresh(f"import {name}") for name in IMPORTS}, rounds)
+    seconds = interleaved({name: lambda name=name: _fresh(f"import {name}") for name in IMPORTS}, rounds, 1)
     rows = [
         Row(
             "a fresh process",
