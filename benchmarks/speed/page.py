@@ -30,6 +30,8 @@ def write(results: dict[str, Any], parts: dict[str, ModuleType], folder: Path) -
             continue
         stored = results["parts"][name]
         rows = [Row.from_json(row) for row in stored["rows"]]
+        if stored["quick"]:
+            sections.append("**Small sizes and few rounds, to see that it runs: these numbers mean nothing.**")
         sections += [_section(name, part, rows), f"{_threads(stored['threads'])} {sentence(stored['machine'])}"]
         _draw(part, rows).savefig(folder / f"{name}.svg", metadata={"Date": None})
     (folder / "results.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")

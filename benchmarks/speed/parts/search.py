@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from benchmarks.ranking.task import load_task
 from benchmarks.speed.glove import fitted
+from benchmarks.speed.page import BAD, GOOD, PLAIN
 from benchmarks.speed.rows import Bar, Row, Spread
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.split import shares
@@ -26,6 +28,8 @@ from graphlift.lifted import LiftedIndex
 
 TITLE = "Search"
 K, EF, BATCH = 10, 64, 256
+SHARE = "share of a lifted search at batch "
+SHADES = ("#0b62a4", "#5b9bd0", "#b3541e", "#dfa27c", "#d0d4da")
 PROMISED = 100_000
 """Vectors in the index that the promise of a search's p50 is about."""
 BEAMS = (10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512)
@@ -93,17 +97,15 @@ def _rows(case: Case, settings: Settings) -> list[Row]:
         rows += _ratios(case, f"queries/s at batch {BATCH}", rates, figures, Bar(low=0.5) if case.glove else None)
         together = shares(case.lifted, batch, BATCH, calls["lifted"])
     for size, found in ((1, alone), (BATCH, together)):
-        rows += [
-            Row(case.name, f"share of a lifted search at batch {size}: {part}", Spread.single(share))
-            for part, share in found.items()
-        ]
+        rows += [Row(case.name, f"{SHARE}{size}: {part}", Spread.single(share)) for part, share in found.items()]
     return rows
 
 
 def _ratios(case: Case, what: str, values: dict, figures: dict, promised: Bar | None) -> list[Row]:
     """Lifted against frozen, which something is promised of, and both against hnswlib."""
     unit, scale = ("ms", 1e3) if "time" in what else ("queries/s", 1)
-    absolute = {f"{name} {unit}": float(np.median(v)) * scale for name, v in values.items()} | figures
+    absolute = {f"{name} {unit}": float(np.median(v)) * scale for name, v in values.items()}
+    absolute |= figures | {"vectors": len(case.index)}
     pairs = (("lifted", "frozen"), ("frozen", "hnswlib"), ("lifted", "hnswlib"))
     return [
         Row(
@@ -116,6 +118,35 @@ def _ratios(case: Case, what: str, values: dict, figures: dict, promised: Bar | 
         )
         for ours, theirs in pairs
     ]
+
+
+def draw(rows: list[Row]) -> Figure:
+    """The p50 of the rivals against N, and where a lifted search spends its time."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[2, 3])
+    points = [row.figures for row in rows if row.measure.startswith("p50") and "lifted ms" in row.figures]
+    for rival, color in (("lifted", GOOD), ("frozen", PLAIN), ("hnswlib", BAD)):
+        found = sorted({(figures["vectors"], figures[f"{rival} ms"]) for figures in points})
+        left.plot(*zip(*found, strict=True), "o-", color=color, label=rival, markersize=4)
+    left.set(xscale="log", yscale="log", xlabel="vectors", ylabel="ms, p50 at batch 1")
+    left.legend(frameon=False, fontsize=8)
+    shown = [row for row in rows if row.measure.startswith(SHARE)]
+    bars = list(dict.fromkeys((row.case, row.measure.split(":")[0].removeprefix(SHARE)) for row in shown))
+    ends = dict.fromkeys(bars, 0.0)
+    for part, color in zip(dict.fromkeys(row.measure.split(": ")[1] for row in shown), SHADES, strict=True):
+        for row in shown:
+            bar = row.case, row.measure.split(":")[0].removeprefix(SHARE)
+            if row.measure.endswith(f": {part}"):
+                right.barh(bars.index(bar), row.value.median, left=ends[bar], color=color)
+                ends[bar] += row.value.median
+        right.plot([], [], "s", color=color, label=part)
+    right.set_yticks(range(len(bars)), [f"{case}, batch {size}" for case, size in bars], fontsize=7)
+    right.invert_yaxis()
+    right.set_xlabel("share of a lifted search")
+    right.legend(frameon=False, fontsize=7, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1))
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def _each(call: Search, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
