@@ -44,8 +44,8 @@ class History(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder, self.count = tempfile.mkdtemp(), 0
-        self.kept = policy.TAIL, policy.REMOVED, policy.PAST_TAIL, opened.JOURNAL_BYTES
-        policy.TAIL, policy.REMOVED, policy.PAST_TAIL, opened.JOURNAL_BYTES = 6, 5, 3, 3000
+        self.kept = policy.TAIL, policy.REMOVED, policy.PAST_TAIL, opened.JOURNAL_CHANGES
+        policy.TAIL, policy.REMOVED, policy.PAST_TAIL, opened.JOURNAL_CHANGES = 6, 5, 3, 7
 
     @initialize(seed=SEEDS)
     def start(self, seed):
@@ -141,7 +141,7 @@ class History(RuleBasedStateMachine):
             assert in_step(self.lift)
 
     def teardown(self):
-        policy.TAIL, policy.REMOVED, policy.PAST_TAIL, opened.JOURNAL_BYTES = self.kept
+        policy.TAIL, policy.REMOVED, policy.PAST_TAIL, opened.JOURNAL_CHANGES = self.kept
         if hasattr(self, "lift"):
             self.lift.close()
         shutil.rmtree(self.folder)

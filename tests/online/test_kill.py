@@ -80,8 +80,7 @@ def killed(store, plain, seed, changes, moment):
 def test_nothing_is_lost(kills, tmp_path, monkeypatch):
     monkeypatch.setattr(policy, "TAIL", 12)
     monkeypatch.setattr(policy, "REMOVED", 10)
-    monkeypatch.setattr(opened, "JOURNAL_BYTES", 6000)
-    monkeypatch.setattr(opened, "JOURNAL_SHARE", 0)
+    monkeypatch.setattr(opened, "JOURNAL_CHANGES", 9)
     store, rng, plain = tmp_path / "store", np.random.default_rng(0), Plain()
     x, ids = rng.normal(size=(30, CHANNELS)), [f"d{i}" for i in range(30)]
     gl.Lift(gl.HnswIndex.build(x, ids, M=4), texts=ids).save(store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -62,8 +63,7 @@ def test_a_checkpoint_changes_nothing_but_where_it_is_written(world, store):
 
 
 def test_versions_are_written_when_the_journal_grows(world, store, monkeypatch):
-    monkeypatch.setattr(opened, "JOURNAL_BYTES", 2000)
-    monkeypatch.setattr(opened, "JOURNAL_SHARE", 0)
+    monkeypatch.setattr(opened, "JOURNAL_CHANGES", 7)
     with gl.open(store) as lift:
         for number in range(40):
             lift.add(world.queries[:1], [f"n{number}"], ["text"])
@@ -96,6 +96,36 @@ def test_a_second_writer_is_refused_and_readers_are_not(world, store):
         lift.remove(["d5"])
         assert "d5" not in gl.load(store).index.ids
     gl.open(store).close()
+
+
+def test_saving_to_the_own_store_is_a_version_of_it(world, store):
+    with gl.open(store) as lift:
+        changed(lift, world)
+        lift.save(store)
+        same(gl.load(store), lift, world)
+    assert read_history(store)[-1].said["reason"] == "saved"
+
+
+def test_readers_are_served_while_versions_go_by(world, store):
+    wrong, done = [], threading.Event()
+
+    def read():
+        try:
+            while not done.is_set():
+                assert len(gl.load(store).index) in (79, 80)
+        except BaseException as error:
+            wrong.append(error)
+
+    with gl.open(store) as lift:
+        reader = threading.Thread(target=read)
+        reader.start()
+        for number in range(15):
+            lift.remove([f"d{number}"])
+            lift.checkpoint()
+            lift.add(world.documents[:1], [f"n{number}"], ["text"])
+        done.set()
+        reader.join()
+    assert not wrong, wrong[0]
 
 
 def test_a_closed_lift_is_a_copy(world, store):

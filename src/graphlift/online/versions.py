@@ -105,8 +105,7 @@ class Versions:
     def _kept(self, after: Snapshot, result: FitResult) -> None:
         """Write what a fit made, and let it serve."""
         if self._store is not None:
-            report = result.report
-            after = linked(after)
+            report, after = result.report, linked(after)
             self._store.write_version(after, "fit")
             self._store.note("fit", published=report.published, dev_ndcg=report.dev_ndcg, reason=report.reason)
         self.now = after
@@ -114,6 +113,9 @@ class Versions:
     def save(self, path: Path) -> None:
         """Make this the content of a store."""
         with self._writing:
+            if self._store is not None and self._store.path.resolve() == path.resolve():
+                self.checkpoint("saved")
+                return
             self.now = linked(self.now)
             replace_store(path, self.now)
 

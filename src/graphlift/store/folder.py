@@ -70,6 +70,14 @@ def is_store(path: Path) -> bool:
     return (path / CURRENT).is_file()
 
 
+def current_version(path: Path) -> bytes | None:
+    """What names the current version, to be compared; None where there is no store."""
+    try:
+        return (path / CURRENT).read_bytes()
+    except OSError:
+        return None
+
+
 def check_target(path: Path) -> None:
     """Refuse early what `write_version` could not write to.
 

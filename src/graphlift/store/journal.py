@@ -13,7 +13,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -221,11 +221,12 @@ class Journal:
 
     def _remember_tip(self) -> None:
         """No need to flush: on a disk that lost this number the journal is what counts."""
-        descriptor = os.open(self._tip, os.O_WRONLY | os.O_CREAT, 0o666)
-        try:
-            os.write(descriptor, f"{self.last:020d}".encode())
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # the change is durable without it
+            descriptor = os.open(self._tip, os.O_WRONLY | os.O_CREAT, 0o666)
+            try:
+                os.write(descriptor, f"{self.last:020d}".encode())
+            finally:
+                os.close(descriptor)
 
 
 def _checksum(kind: str, said: str, blob: bytes | None) -> int:

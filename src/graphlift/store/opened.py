@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from graphlift.errors import StoreError
-from graphlift.store.folder import is_store, size_of_version
+from graphlift.errors import StoreCorruptError, StoreError
+from graphlift.store.folder import current_version, is_store, size_of_version
 from graphlift.store.journal import Entry, Event, Journal, has_journal
 from graphlift.store.lock import WriterLock
 from graphlift.store.snapshot import Snapshot, read_snapshot, write_snapshot
@@ -73,10 +74,11 @@ class OpenStore:
             StoreError: it cannot be written; version and journal are as they were.
         """
         name = write_snapshot(self.path, snapshot, self._journal.last)
-        changes = self._journal.last - self._contained
-        self._journal.forget(self._before)
+        changes, done = self._journal.last - self._contained, self._before
         self._before, self._contained = self._contained, self._journal.last
         self._start()
+        with suppress(StoreError):  # the version counts; what is not dropped now is dropped with the next one
+            self._journal.forget(done)
         self.note("version", version=name, reason=reason, changes=changes, documents=len(snapshot.index))
 
     def postpone(self) -> None:
@@ -93,8 +95,9 @@ class OpenStore:
         self._bytes += 0 if entry.vectors is None else entry.vectors.nbytes
 
     def note(self, event: str, **said: Any) -> None:
-        """Write something into the life of the store."""
-        self._journal.note(event, **said)
+        """Write something into the life of the store, if that can be; nothing depends on it."""
+        with suppress(StoreError):
+            self._journal.note(event, **said)
 
     def close(self) -> None:
         """Let others write."""
@@ -108,6 +111,16 @@ def read_store(path: Path) -> tuple[Snapshot, list[Entry]]:
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
+    while True:
+        version = current_version(path)
+        try:
+            return _read(path)
+        except StoreCorruptError:  # a writer that wrote two versions meanwhile has removed this one
+            if current_version(path) == version:
+                raise
+
+
+def _read(path: Path) -> tuple[Snapshot, list[Entry]]:
     snapshot, contained = read_snapshot(path)
     if not has_journal(path):
         return snapshot, []
