@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Run what is asked for, on one thread, and write after every part."""
+    """Run what is asked for, and write after every part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help="cost and soak where left out")
     parser.add_argument("--documents", type=int, default=100_000)
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # so that processor time is what a call takes, however busy the machine is
     faiss.omp_set_num_threads(1)
     results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     results["seed"] = arguments.seed
