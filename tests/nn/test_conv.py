@@ -1,6 +1,5 @@
 """RuvectorConv against the paper's formula edge by edge, in all its forms, and in flat memory."""
 
-import copy
 import math
 
 import pytest
@@ -10,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphlift.errors import InputError
 from graphlift.graph import EMPTY, NeighborTable
-from graphlift.nn import RuvectorConv, fast
+from graphlift.nn import RuvectorConv
 
 IN, OUT, HEADS, NODES, SLOTS, SOURCES, ATTRS = 5, 6, 3, 7, 4, 11, 2
 
@@ -269,28 +268,3 @@ def test_a_bad_call_names_its_argument(make_table, case):
 def test_attributes_that_no_one_asked_for(make_table):
     with pytest.raises(InputError, match="`edge_attr` must match `edge_dim`"):
         drawn()(torch.randn(NODES, IN), make_table(NODES, SLOTS), None, torch.randn(NODES, SLOTS, ATTRS))
-
-
-@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "torch"])
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_many_nodes_are_folded_and_give_the_same(monkeypatch, make_table, compiled, threads, dropout):
-    """Without a gradient, more nodes than a chunk holds go through folded weights, and chunks through threads."""
-    monkeypatch.setattr(fast, "SMALL", 0)
-    if compiled:
-        pytest.importorskip("numba")
-    else:
-        monkeypatch.setattr(fast, "_import", lambda: None)
-    conv = drawn(dropout=dropout, chunk_size=3)
-    for layer, atol in ((conv, 1e-12), (copy.deepcopy(conv).float(), 1e-5)):
-        x, table = torch.randn(NODES, IN, dtype=layer.norm.weight.dtype), make_table(NODES, SLOTS)
-        expected = layer(x, table).detach()
-        torch.set_num_threads(threads)
-        try:
-            with torch.no_grad():
-                assert_close(layer(x, table), expected, atol=atol, rtol=atol)
-            with torch.inference_mode():
-                assert_close(layer(x, table), expected, atol=atol, rtol=atol)
-            assert torch.get_num_threads() == threads
-        finally:
-            torch.set_num_threads(1)

@@ -45,7 +45,7 @@ def _rivals(shape: Shape, count: int, settings: Settings) -> Iterator[Row]:
     if count == 1 and settings.device == "cpu":
         calls["native"] = setting.native(sample)
     with threads(count):
-        seconds = interleaved(calls, rounds=5, warm_up=1)
+        seconds = interleaved(calls, rounds=3, warm_up=1)
     a_node = {name: values / shape.nodes for name, values in seconds.items()}
     a_node |= {"limit": setting.limit(seconds["product"]), "native": seconds.get("native", seconds["ours"]) / sample}
     speed = f"nodes/s, {count} thread{'s' * (count > 1)}"
@@ -63,7 +63,7 @@ def _growth(settings: Settings) -> Iterator[Row]:
             sizes = (shape.nodes, *GROWTH.get(shape.channels, ()))
             drawn = {nodes: Setting.draw(shape, settings.device, nodes) for nodes in sizes}
             calls = {str(n): lambda s=s: synced(s.ours(s.x, s.table)) for n, s in drawn.items()}
-            seconds = interleaved(calls, rounds=3, warm_up=1)
+            seconds = interleaved(calls, rounds=2, warm_up=1)
             for nodes in sizes[1:]:
                 value = ratio(seconds[str(sizes[0])] / sizes[0], seconds[str(nodes)] / nodes)
                 yield Row(str(shape), f"nodes/s with {nodes:,} nodes", value, f"{sizes[0]:,} nodes")
