@@ -38,7 +38,7 @@ class Shape:
         return f"({self.channels}, {self.heads}, {self.slots})"
 
 
-SHAPES = (Shape(128, 4, 16, 10_000), Shape(384, 4, 32, 10_000), Shape(768, 8, 32, 2_000))
+SHAPES = (Shape(128, 4, 16, 10_000), Shape(384, 4, 32, 4_000), Shape(768, 8, 32, 1_500))
 
 
 class Stack(nn.Module):
