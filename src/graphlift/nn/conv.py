@@ -132,7 +132,7 @@ class RuvectorConv(nn.Module):
         if torch.is_grad_enabled():
             return self._update(*listen(slice(None)))
         folds = len(neighbors) > self.chunk_size and not (self.training and self.dropout)
-        update = FoldedUpdate(self) if folds else self._update
+        update = self._folded_update() if folds else self._update
         return fast.fill(self._room(len(neighbors)), self.chunk_size, lambda rows: update(*listen(rows)))
 
     def forward_dense(
@@ -203,6 +203,10 @@ class RuvectorConv(nn.Module):
         if self.dropout:  # the paper's scales by (1 - p) at inference, not by 1 / (1 - p) in training
             updated = F.dropout(updated, self.dropout, self.training) * (1 - self.dropout)
         return self.norm(updated if linked.all() else torch.where(linked, updated, states))
+
+    def _folded_update(self) -> FoldedUpdate:
+        """`_update` with weights as they are now, for many nodes without a gradient."""
+        return FoldedUpdate(self.lin_value.bias, self.lin_out, self.lin_agg, self.gru, self.norm, 1 - self.dropout)
 
     def _edge_bias(self, edge_attr: Tensor | None) -> Tensor | None:
         """Bias of attention scores, heads before links: (n, d, D) -> (n, H, d), (G, T, S, D) -> (G, H, T, S)."""

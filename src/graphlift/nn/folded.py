@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphlift.nn import fast
-
-if TYPE_CHECKING:
-    from graphlift.nn.conv import RuvectorConv
+from graphlift.nn.gru import GatedUpdate
 
 
 class FoldedUpdate:
@@ -21,16 +17,28 @@ class FoldedUpdate:
     the weights as they were when it was made.
 
     Args:
-        conv: the layer whose update it is.
+        value_bias: bias of the values (C,), which attention leaves as it is.
+        lin_out: output projection of the attention.
+        lin_agg: the paper's aggregation.
+        gru: the gate.
+        norm: the normalisation after it.
+        keep: factor of the dropout at inference.
     """
 
-    def __init__(self, conv: RuvectorConv) -> None:
-        gru = conv.gru
-        self.norm, self.keep = conv.norm, 1 - conv.dropout
-        self.out = conv.lin_out.weight.T
-        self.input = (gru.lin_input.weight @ conv.lin_agg.weight).T  # (C, 3 C): update, reset, candidate
+    def __init__(
+        self,
+        value_bias: Tensor,
+        lin_out: nn.Linear,
+        lin_agg: nn.Linear,
+        gru: GatedUpdate,
+        norm: nn.LayerNorm,
+        keep: float,
+    ) -> None:
+        self.norm, self.keep = norm, keep
+        self.out = lin_out.weight.T
+        self.input = (gru.lin_input.weight @ lin_agg.weight).T  # (C, 3 C): update, reset, candidate
         self.gates, self.state = gru.lin_gates.weight.T, gru.lin_state.weight.T
-        constant = gru.lin_input(conv.lin_agg(conv.lin_out(conv.lin_value.bias)))
+        constant = gru.lin_input(lin_agg(lin_out(value_bias)))
         self.bias = constant + torch.cat([gru.lin_gates.bias, gru.lin_state.bias])
 
     def __call__(self, states: Tensor, attended: Tensor, mean: Tensor, linked: Tensor) -> Tensor:
