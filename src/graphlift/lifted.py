@@ -21,6 +21,7 @@ from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, raised
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
+from graphlift.serving.scorer import Scorer
 
 PastIndex = FlatIndex | HnswIndex
 SCANNED_PAST = 512
@@ -67,6 +68,7 @@ class LiftedIndex:
             past_lifted = self.lift_queries(memory.queries)
             links = _links(index)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
+        self._scorer: tuple[Space, Scorer | None] | None = None
         self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
 
     @classmethod
@@ -113,6 +115,16 @@ class LiftedIndex:
         """The frozen index's levels as tensors."""
         return Descent(self.index.graph)
 
+    @property
+    def scorer(self) -> Scorer | None:
+        """The compiled way from a query to its candidates' scores, where there is one; made at the first search."""
+        if self._scorer is None or self._scorer[0] is not self.space:  # copies of this object get spaces of their own
+            config = self.model.config
+            learned = config.ranker == "subgraph"
+            found = Scorer.of(self.space, self.model.ranker, config.num_recalled) if learned else None
+            self._scorer = self.space, found
+        return self._scorer[1]
+
     @torch.inference_mode()
     def lift_documents(self, first: int = 0) -> Vectors:
         """The documents of the frozen index from a row on, lifted, (N - first, C)."""
@@ -138,44 +150,51 @@ class LiftedIndex:
 
     @torch.inference_mode()
     def subgraphs(self, queries: Tensor, own: Tensor | None = None) -> Subgraphs:
-        """The subgraphs of queries (B, C) of the frozen space; ``own`` as in `build_subgraphs`."""
+        """The subgraphs of queries (B, C) of the frozen space, compact; ``own`` as in `build_subgraphs`."""
         parts = []
         for start in range(0, len(queries), BATCH):
             chunk = slice(start, start + BATCH)
             lifted = self.lift_queries(queries[chunk])
             owned = None if own is None else own[chunk]
-            parts.append(self._subgraphs(queries[chunk], lifted, self._walk(lifted)[1], owned))
+            parts.append(self._subgraphs(queries[chunk], lifted, self._walk(lifted)[1], owned).compact())
         return Subgraphs.cat(parts)
 
     def _search(self, queries: Tensor, k: int, ef_search: int | None) -> tuple[Tensor, Tensor]:
         lifted = self.lift_queries(queries)
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
-        subgraphs = self._subgraphs(queries, lifted, walked)
-        scores = self._scores(queries, subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
-        rows = subgraphs.rows
+        rows, mask, scores = self._ranked(queries, lifted, walked[:, :num_walked])
+        scores = self._told(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
         if walked.shape[1] > num_walked:  # what the ranker did not see follows in the order of the walk
             tail, tail_similarity = walked[:, num_walked:], similarity[:, num_walked:]
-            floor = scores.masked_fill(~subgraphs.mask, torch.inf).amin(dim=1, keepdim=True)
+            floor = scores.masked_fill(~mask, torch.inf).amin(dim=1, keepdim=True)
             tail_scores = floor - 1 + tail_similarity - tail_similarity[:, :1]
-            seen = (tail.unsqueeze(2) == rows.masked_fill(~subgraphs.mask, -1).unsqueeze(1)).any(dim=2)
+            seen = (tail.unsqueeze(2) == rows.masked_fill(~mask, -1).unsqueeze(1)).any(dim=2)
             scores = torch.cat([scores, tail_scores.masked_fill(seen, -torch.inf)], dim=1)
             rows = torch.cat([rows, tail], dim=1)
         best = scores.topk(k, dim=1)
         return best.values, rows.gather(1, best.indices)
 
-    def _scores(self, queries: Tensor, subgraphs: Subgraphs) -> Tensor:
-        """What the ranker makes of the candidates, and on top what people told outright, (B, n)."""
+    def _ranked(self, queries: Tensor, lifted: Tensor, walked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Candidates, which of them are real, and what the ranker makes of them, all (B, n)."""
+        scorer = self.scorer
+        if scorer is not None:
+            return scorer(queries, lifted, walked, self._nearest_past(queries, lifted, None))
+        subgraphs = self._subgraphs(queries, lifted, walked)
         learned = self.model.config.ranker == "subgraph"
         scores = self.model.ranker(subgraphs) if learned else subgraphs.similarity
-        sharpness = TOLD_TO_LEARNED if learned else TOLD_TO_UNLEARNED
-        nearest = self.index.x[subgraphs.rows[:, 0]]
+        return subgraphs.rows, subgraphs.mask, scores
+
+    def _told(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
+        """The scores of candidates, and on top what people told outright, (B, n)."""
+        sharpness = TOLD_TO_LEARNED if self.model.config.ranker == "subgraph" else TOLD_TO_UNLEARNED
         for told, moved in ((self.told.relevant, raised), (self.told.irrelevant, lowered)):
             if len(told):
                 count = min(self.model.config.num_past, len(told))
                 past = torch.cdist(queries, told.queries).topk(count, dim=1, largest=False).indices
+                nearest = self.index.x[rows[:, 0]]
                 near = nearness(self.index.metric, queries, told.queries[past], nearest) ** sharpness
-                scores = moved(scores, subgraphs.mask, evidence(near, past, told, subgraphs.rows))
+                scores = moved(scores, mask, evidence(near, past, told, rows))
         return scores
 
     def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:

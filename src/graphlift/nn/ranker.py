@@ -107,7 +107,7 @@ class SubgraphRanker(nn.Module):
         heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + P)
         # A mean taken off all links alike would cancel in the softmax, so they are scaled only.
         stretch = EDGE_SCALE / self.norm_edge.deviation
-        edge_attr = subgraphs.edge_attr * stretch.view(-1, 1, 1)  # float16 to float32 in one pass
+        edge_attr = subgraphs.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
         past = F.dropout(past, self.dropout, self.training)
         return states, past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
 

@@ -37,7 +37,7 @@ class Subgraphs:
         node_attr: attributes of candidates, (B, n, number of `NODE_ATTRS`).
         past_attr: attributes of past queries, (B, P, number of `PAST_ATTRS`).
         edge_attr: attributes of the links from candidates and past queries to candidates,
-            channels first, float16 (B, number of `EDGE_ATTRS`, n, n + P).
+            channels first, (B, number of `EDGE_ATTRS`, n, n + P).
     """
 
     rows: Tensor
@@ -54,6 +54,10 @@ class Subgraphs:
     def __getitem__(self, queries: Tensor | slice) -> Self:
         """The subgraphs of some queries, by their places."""
         return type(self)(**{f.name: getattr(self, f.name)[queries] for f in fields(self)})
+
+    def compact(self) -> Self:
+        """The same with attributes of links as float16: they take most of the memory where subgraphs are kept."""
+        return replace(self, edge_attr=self.edge_attr.half())
 
     def to(self, device: torch.device | str) -> Self:
         """The same subgraphs on another device."""
@@ -149,7 +153,7 @@ def build_subgraphs(
         lifted_side.to_query,
         attributes_of_candidates(frozen_side, lifted_side, record, answered, mask),
         attributes_of_past(frozen_side, lifted_side, answered, memory.counts[past]),
-        attributes_of_links(frozen_side, lifted_side, answered, linked(space.links, rows, mask)).half(),
+        attributes_of_links(frozen_side, lifted_side, answered, linked(space.links, rows, mask)),
     )
 
 

@@ -1,0 +1,47 @@
+"""Products of small matrices."""
+
+from __future__ import annotations
+
+from graphlift.nn.kernels.elementary import Array, compiled
+
+
+@compiled
+def add_product(a: Array, b: Array, out: Array) -> None:
+    """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 32 divides n."""
+    rows, inner = a.shape
+    whole = inner - inner % 8
+    for k in range(0, whole, 8):  # outside, so that eight rows of b stay in the first cache
+        b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
+        b4, b5, b6, b7 = b[k + 4], b[k + 5], b[k + 6], b[k + 7]
+        for r in range(rows):
+            a0, a1, a2, a3 = a[r, k], a[r, k + 1], a[r, k + 2], a[r, k + 3]
+            a4, a5, a6, a7 = a[r, k + 4], a[r, k + 5], a[r, k + 6], a[r, k + 7]
+            into = out[r]
+            for i in range(len(into)):
+                low = a0 * b0[i] + a1 * b1[i] + a2 * b2[i] + a3 * b3[i]
+                into[i] += low + a4 * b4[i] + a5 * b5[i] + a6 * b6[i] + a7 * b7[i]
+    for k in range(whole, inner):
+        bk = b[k]
+        for r in range(rows):
+            ak, into = a[r, k], out[r]
+            for i in range(len(into)):
+                into[i] += ak * bk[i]
+
+
+@compiled
+def dots(x: Array, rows: Array, first: int, out: Array) -> None:
+    """Products of a vector x (C,) with eight of the rows, from ``first`` on, into eight numbers of ``out``."""
+    r0, r1, r2, r3 = rows[first], rows[first + 1], rows[first + 2], rows[first + 3]
+    r4, r5, r6, r7 = rows[first + 4], rows[first + 5], rows[first + 6], rows[first + 7]
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = x.dtype.type(0)
+    for c in range(len(x)):
+        e = x[c]
+        s0 += e * r0[c]
+        s1 += e * r1[c]
+        s2 += e * r2[c]
+        s3 += e * r3[c]
+        s4 += e * r4[c]
+        s5 += e * r5[c]
+        s6 += e * r6[c]
+        s7 += e * r7[c]
+    out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7] = s0, s1, s2, s3, s4, s5, s6, s7

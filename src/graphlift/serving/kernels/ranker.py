@@ -1,0 +1,233 @@
+"""`graphlift.nn.ranker` for one subgraph.
+
+States have channels first and candidates last, so that every step runs along candidates, and weights stand as torch
+keeps them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from graphlift.nn.kernels.elementary import F4, Array, compiled, exp
+from graphlift.serving.kernels.products import add_product
+from graphlift.serving.kernels.subgraph import Drawn
+
+
+class Weights(NamedTuple):
+    """A ranker's weights, multiplied ahead where nothing lies between two of them; layers stacked on the first axis.
+
+    Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, those of ``tell``
+    message, key and value of a past query, those of ``heard`` and ``mean`` update gate, reset gate and candidate state.
+    The embeddings' second matrices are part of ``tell`` and of the first ``listen``.
+
+    Attributes:
+        node_mean, node_deviation, past_mean, past_deviation: of attributes.
+        node_in, node_bias, past_in, past_bias: first matrices of the embeddings.
+        listen, listen_bias: (L, 6 C, C), (L, 6 C).
+        tell, tell_bias: (L, 3 C, C), (L, 3 C).
+        heard, heard_bias: (L, 3 C, C), (L, 3 C).
+        mean: (L, 3 C, C).
+        state: (L, C, C).
+        edge: (L, H, number of `EDGE_ATTRS`).
+        gain, offset: of the normalisation, (L, C).
+        eps, keep: (L,).
+        out_state, out_attr: (C,), (number of `NODE_ATTRS`,).
+        out_bias, scale: of scores.
+    """
+
+    node_mean: Array
+    node_deviation: Array
+    past_mean: Array
+    past_deviation: Array
+    node_in: Array
+    node_bias: Array
+    past_in: Array
+    past_bias: Array
+    listen: Array
+    listen_bias: Array
+    tell: Array
+    tell_bias: Array
+    heard: Array
+    heard_bias: Array
+    mean: Array
+    state: Array
+    edge: Array
+    gain: Array
+    offset: Array
+    eps: Array
+    keep: Array
+    out_state: Array
+    out_attr: Array
+    out_bias: np.float32
+    scale: np.float32
+
+
+@compiled
+def rank(drawn: Drawn, weights: Weights, scores: Array) -> None:
+    """Scores of the candidates into ``scores`` (n,)."""
+    n = len(drawn.rows)
+    attr = _standardised(drawn.node_attr, weights.node_mean, weights.node_deviation)
+    attr[:, n:] = 0
+    states = _embedded(attr, weights.node_in, weights.node_bias)
+    past = _embedded(
+        _standardised(drawn.past_attr, weights.past_mean, weights.past_deviation), weights.past_in, weights.past_bias
+    )
+    for layer in range(len(weights.listen)):
+        states = _layer(states, past, drawn.links, n, weights, layer)
+    for i in range(n):
+        scores[i] = weights.scale * drawn.similarity[i] + weights.out_bias
+    for c in range(len(states)):
+        for i in range(n):
+            scores[i] += weights.out_state[c] * states[c, i]
+    for c in range(len(attr)):
+        for i in range(n):
+            scores[i] += weights.out_attr[c] * attr[c, i]
+
+
+@compiled
+def _standardised(x: Array, mean: Array, deviation: Array) -> Array:
+    out = np.empty_like(x)
+    for c in range(len(x)):
+        for i in range(x.shape[1]):
+            out[c, i] = (x[c, i] - mean[c]) / deviation[c]
+    return out
+
+
+@compiled
+def _linear(x: Array, weight: Array, bias: Array) -> Array:
+    """(K, n) -> (R, n)."""
+    out = np.empty((len(weight), x.shape[1]), F4)
+    for r in range(len(weight)):
+        out[r] = bias[r]
+    add_product(weight, x, out)
+    return out
+
+
+@compiled
+def _embedded(x: Array, weight: Array, bias: Array) -> Array:
+    """The first half of an embedding: matrix and GELU."""
+    out = _linear(x, weight, bias)
+    for c in range(len(out)):
+        row = out[c]
+        for i in range(len(row)):
+            row[i] = F4(0.5) * row[i] * (F4(1) + _erf(row[i] * F4(0.70710678)))
+    return out
+
+
+@compiled
+def _erf(x: float) -> float:
+    """The error function, off by 2e-7 at most (Abramowitz & Stegun, 7.1.26)."""
+    size = abs(x)
+    t = F4(1) / (F4(1) + F4(0.3275911) * size)
+    p = F4(1.061405429)
+    p = p * t - F4(1.453152027)
+    p = p * t + F4(1.421413741)
+    p = p * t - F4(0.284496736)
+    p = p * t + F4(0.254829592)
+    one = F4(1) - p * t * exp(-size * size)
+    return one if x > 0 else -one
+
+
+@compiled
+def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer: int) -> Array:
+    """Next states (C, w) of n candidates from their states and those of the past queries (C, P)."""
+    channels, width = x.shape
+    heads = weights.edge.shape[1]
+    size = channels // heads
+    own = _linear(x, weights.listen[layer], weights.listen_bias[layer])
+    told = _linear(past, weights.tell[layer], weights.tell_bias[layer])
+    query, message = own[2 * channels : 3 * channels], own[3 * channels : 4 * channels]
+    heard = np.zeros((channels, width), F4)
+    scores, total = np.empty((links.shape[1], width), F4), np.empty(width, F4)
+    for h in range(heads):
+        key, value, mine = (4 * channels + h * size, 5 * channels + h * size, slice(h * size, (h + 1) * size))
+        past_key, past_value = key - 3 * channels, value - 3 * channels
+        _bias(links, weights.edge[layer, h], scores)
+        add_product(own[key : key + size, :n].T, query[mine], scores[:n])
+        add_product(told[past_key : past_key + size].T, query[mine], scores[n:])
+        _exponentials(scores, total)
+        add_product(own[value : value + size, :n], scores[:n], heard[mine])
+        add_product(told[past_value : past_value + size, :], scores[n:], heard[mine])
+        for c in range(h * size, (h + 1) * size):
+            for i in range(width):
+                heard[c, i] /= total[i]
+    gates = _linear(heard, weights.heard[layer], _constant(message, told, n, weights, layer))
+    return _update(gates, own, message, weights, layer)
+
+
+@compiled
+def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int) -> Array:
+    """What all candidates hear alike, (3 C,): the mean message, and all biases."""
+    channels, num_past = len(message), told.shape[1]
+    out, weight = weights.heard_bias[layer].copy(), weights.mean[layer]
+    mean = np.empty(channels, F4)
+    for c in range(channels):
+        mean[c] = (message[c, :n].sum() + told[c].sum()) / F4(n + num_past)
+    for r in range(len(out)):
+        for c in range(channels):
+            out[r] += weight[r, c] * mean[c]
+    return out
+
+
+@compiled
+def _bias(links: Array, weight: Array, scores: Array) -> None:
+    """Attention scores as far as the links' attributes make them."""
+    for j in range(len(scores)):
+        row = scores[j]
+        row[:] = 0
+        for d in range(len(weight)):
+            attr, w = links[d, j], weight[d]
+            for i in range(len(row)):
+                row[i] += w * attr[i]
+
+
+@compiled
+def _exponentials(scores: Array, total: Array) -> None:
+    """A softmax over the first axis that lacks the division by its ``total``."""
+    total[:] = scores[0]
+    for j in range(1, len(scores)):
+        row = scores[j]
+        for i in range(len(row)):
+            total[i] = max(total[i], row[i])
+    largest = total.copy()
+    total[:] = 0
+    for j in range(len(scores)):
+        row = scores[j]
+        for i in range(len(row)):
+            row[i] = exp(row[i] - largest[i])
+            total[i] += row[i]
+
+
+@compiled
+def _update(gates: Array, own: Array, message: Array, weights: Weights, layer: int) -> Array:
+    """The gated update of the messages, and the normalisation."""
+    channels, width = message.shape
+    one, two = F4(1), F4(2)
+    reset = np.empty((channels, width), F4)
+    for c in range(channels):
+        gate, mine, old, new = gates[channels + c], own[channels + c], message[c], reset[c]
+        for i in range(width):
+            new[i] = old[i] / (one + exp(-gate[i] - mine[i]))
+    candidate = gates[2 * channels :]
+    add_product(weights.state[layer], reset, candidate)
+    mean, variance = np.zeros(width, F4), np.zeros(width, F4)
+    out, keep = reset, weights.keep[layer]
+    for c in range(channels):
+        gate, mine, old, next_, new = gates[c], own[c], message[c], candidate[c], out[c]
+        for i in range(width):
+            tanh = two / (one + exp(-two * next_[i])) - one
+            new[i] = (old[i] + (tanh - old[i]) / (one + exp(-gate[i] - mine[i]))) * keep
+            mean[i] += new[i]
+    mean /= F4(channels)
+    for c in range(channels):
+        for i in range(width):
+            variance[i] += (out[c, i] - mean[i]) * (out[c, i] - mean[i])
+    for i in range(width):
+        variance[i] = one / F4(math.sqrt(variance[i] / F4(channels) + weights.eps[layer]))
+    for c in range(channels):
+        for i in range(width):
+            out[c, i] = (out[c, i] - mean[i]) * variance[i] * weights.gain[layer, c] + weights.offset[layer, c]
+    return out

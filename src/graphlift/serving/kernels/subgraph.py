@@ -1,0 +1,379 @@
+"""`graphlift.search.subgraph` for one query.
+
+There is no padding that anyone could see. Matrices have candidates along their last axis, which is as wide as the
+processor likes it; columns behind the last candidate hold finite numbers that nobody reads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from graphlift.metric import Metric
+from graphlift.nn.kernels.elementary import F4, Array, compiled
+from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
+from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
+from graphlift.serving.kernels.products import dots
+
+LANES = 16
+"""The width of matrices is a multiple of this."""
+CHANNELS, PAST_CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS), len(EDGE_ATTRS)
+_FREE = -1
+
+
+class Ground(NamedTuple):
+    """The arrays of a `graphlift.search.subgraph.Space`, by its names, and its similarity.
+
+    Attributes:
+        offsets, answers: the memory's answers as one ragged list.
+        place, sums, counts: of `graphlift.search.answered.Answered`.
+        by_distance: whether similarity is a negative squared distance, else a product.
+        normalised: whether vectors have unit length.
+        inverse: 1 / the similarity's scale.
+    """
+
+    frozen: Array
+    lifted: Array
+    past_frozen: Array
+    past_lifted: Array
+    offsets: Array
+    answers: Array
+    place: Array
+    sums: Array
+    counts: Array
+    links: Array
+    by_distance: bool
+    normalised: bool
+    inverse: np.float32
+
+    @classmethod
+    def of(cls, space: Space) -> Self:
+        """What a space holds, sharing its memory."""
+        metric, memory = space.similarity.metric, space.memory
+        return cls(
+            frozen=space.frozen.numpy(),
+            lifted=space.lifted.numpy(),
+            past_frozen=memory.queries.numpy(),
+            past_lifted=space.past_lifted.numpy(),
+            offsets=memory.offsets.numpy(),
+            answers=memory.rows.numpy(),
+            place=space.answered.place.numpy(),
+            sums=space.answered.sums.numpy(),
+            counts=space.answered.counts.numpy(),
+            links=space.links.numpy(),
+            by_distance=metric is Metric.L2,
+            normalised=metric is Metric.COSINE,
+            inverse=F4(1 / space.similarity.scale),
+        )
+
+
+class Drawn(NamedTuple):
+    """A subgraph of n candidates in matrices of width w.
+
+    Attributes:
+        rows: candidates, (n,).
+        similarity: lifted similarity of query and candidate, (w,).
+        node_attr: (number of `NODE_ATTRS`, w).
+        past_attr: (number of `PAST_ATTRS`, P).
+        links: from each of n candidates and P past queries, (number of `EDGE_ATTRS`, n + P, w).
+    """
+
+    rows: Array
+    similarity: Array
+    node_attr: Array
+    past_attr: Array
+    links: Array
+
+
+@compiled
+def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Ground, num_recalled: int) -> Drawn:
+    """The subgraph of one query: its vectors (C,), rows that the walk found (m,), past queries near (P,)."""
+    near_frozen = _near(frozen, ground.past_frozen, past, ground)
+    near_lifted = _near(lifted, ground.past_lifted, past, ground)
+    weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
+    rows, answered, table = _recall(walked, past, weight_frozen, weight_lifted, ground, num_recalled)
+    width = answered.shape[1]
+    links = np.empty((LINK_CHANNELS, len(rows) + len(past), width), F4)
+    to_lifted, to_frozen = np.empty(width, F4), np.empty(width, F4)
+    _relate(lifted, ground.lifted, rows, ground.past_lifted, past, ground, to_lifted, links[0])
+    _relate(frozen, ground.frozen, rows, ground.past_frozen, past, ground, to_frozen, links[1])
+    _share(answered, len(rows), links[2])
+    _link(ground.links, rows, table, links[3])
+    node_attr = np.zeros((CHANNELS, width), F4)
+    _describe(to_frozen, to_lifted, near_frozen, near_lifted, weight_frozen, weight_lifted, answered, rows, node_attr)
+    _record(lifted, rows, ground, node_attr)
+    past_attr = np.empty((PAST_CHANNELS, len(past)), F4)
+    for p in range(len(past)):
+        past_attr[0, p], past_attr[1, p] = near_lifted[p], near_frozen[p]
+        past_attr[2, p], past_attr[3, p] = weight_lifted[p], weight_frozen[p]
+        past_attr[4, p] = 1 / (1 + p)
+        past_attr[5, p] = math.log1p(ground.offsets[past[p] + 1] - ground.offsets[past[p]])
+        past_attr[6, p] = math.log1p(answered[p].sum())
+    return Drawn(rows, to_lifted, node_attr, past_attr, links)
+
+
+@compiled
+def _similarity(product: float, a: float, b: float, ground: Ground) -> float:
+    """Of two vectors, from their product and their squared lengths."""
+    return ((product + product - a - b) if ground.by_distance else product) * ground.inverse
+
+
+@compiled
+def _dot(a: Array, b: Array) -> float:
+    total = F4(0)
+    for c in range(len(a)):
+        total += a[c] * b[c]
+    return total
+
+
+@compiled
+def _near(query: Array, vectors: Array, past: Array, ground: Ground) -> Array:
+    near, own = np.empty(len(past), F4), _dot(query, query)
+    for p in range(len(past)):
+        vector = vectors[past[p]]
+        near[p] = _similarity(_dot(query, vector), own, _dot(vector, vector), ground)
+    return near
+
+
+@compiled
+def _weights(near: Array) -> Array:
+    """Softmax over the temperature of votes."""
+    weight = near.copy()
+    if len(near):
+        weight = np.exp((near - near.max()) / F4(VOTE_TEMPERATURE))
+        weight /= weight.sum()
+    return weight
+
+
+@compiled
+def _slot(table: Array, row: int) -> int:
+    """Where a row is in a table of (row, place), or where it would go."""
+    slot = (row * 2654435761) & (len(table) - 1)
+    while table[slot, 0] != row and table[slot, 0] != _FREE:
+        slot = (slot + 1) & (len(table) - 1)
+    return slot
+
+
+@compiled
+def _recall(
+    walked: Array, past: Array, weight_frozen: Array, weight_lifted: Array, ground: Ground, num_recalled: int
+) -> tuple[Array, Array, Array]:
+    """Candidates (n,), who answered what (P, w), and a table from each candidate to its place.
+
+    The most voted answers join the walk; of equally voted ones those that come first in the index.
+    """
+    entries = 0
+    for p in past:
+        entries += ground.offsets[p + 1] - ground.offsets[p]
+    size = 64
+    while size < 2 * (len(walked) + entries):
+        size *= 2
+    table = np.full((size, 2), _FREE, np.int64)
+    voted, votes = np.empty(len(walked) + entries, np.int64), np.zeros(len(walked) + entries, F4)
+    known = len(walked)
+    for place in range(known):
+        slot = _slot(table, walked[place])
+        table[slot, 0], table[slot, 1] = walked[place], place
+    for p in range(len(past)):
+        vote = weight_frozen[p] + weight_lifted[p]
+        for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
+            row = ground.answers[entry]
+            slot = _slot(table, row)
+            if table[slot, 0] == _FREE:
+                table[slot, 0], table[slot, 1] = row, known
+                voted[known] = row
+                known += 1
+            votes[table[slot, 1]] += vote
+    best = _most_voted(voted, votes, len(walked), known, num_recalled)
+    rows = np.concatenate((walked, voted[best]))
+    for place in range(len(walked), known):  # who was not recalled is no candidate
+        table[_slot(table, voted[place]), 1] = _FREE
+    for place in range(len(walked), len(rows)):
+        table[_slot(table, rows[place]), 1] = place
+    answered = np.zeros((len(past), (len(rows) + LANES - 1) // LANES * LANES), F4)
+    for p in range(len(past)):
+        for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
+            place = table[_slot(table, ground.answers[entry]), 1]
+            if place != _FREE:
+                answered[p, place] = 1
+    return rows, answered, table
+
+
+@compiled
+def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -> Array:
+    """Places of the most voted rows in [first, last), best first; equal votes go by row."""
+    best, found = np.empty(min(count, last - first), np.int64), 0
+    for place in range(first, last):
+        at = found
+        while at > 0:
+            other = best[at - 1]
+            if votes[other] > votes[place] or (votes[other] == votes[place] and voted[other] < voted[place]):
+                break
+            at -= 1
+        if at == len(best):
+            continue
+        found = min(found + 1, len(best))
+        for later in range(found - 1, at, -1):
+            best[later] = best[later - 1]
+        best[at] = place
+    return best
+
+
+@compiled
+def _relate(
+    query: Array,
+    vectors: Array,
+    rows: Array,
+    past_vectors: Array,
+    past: Array,
+    ground: Ground,
+    to_query: Array,
+    links: Array,
+) -> None:
+    """Similarity of all candidates to the query (w,), and of candidates and past queries to them (n + P, w)."""
+    n, width = len(rows), len(to_query)
+    nodes = np.zeros((max(n + len(past), width), len(query)), F4)
+    for i in range(n):
+        nodes[i] = vectors[rows[i]]
+    for p in range(len(past)):
+        nodes[n + p] = past_vectors[past[p]]
+    for i in range(0, width, 8):
+        dots(query, nodes, i, to_query[i : i + 8])
+    for j in range(n + len(past)):
+        start = j // 8 * 8 if j < n else 0  # what lies before it was computed from the other side
+        for i in range(start):
+            links[j, i] = links[i, j]
+        for i in range(start, width, 8):
+            dots(nodes[j], nodes, i, links[j, i : i + 8])
+    if ground.by_distance:
+        square = np.empty(len(nodes), F4)
+        for j in range(len(nodes)):
+            square[j] = _dot(nodes[j], nodes[j])
+        for j in range(n + len(past)):
+            for i in range(width):
+                links[j, i] += links[j, i] - square[i] - square[j]
+        own = _dot(query, query)
+        for i in range(width):
+            to_query[i] += to_query[i] - square[i] - own
+    links *= ground.inverse
+    to_query *= ground.inverse
+
+
+@compiled
+def _share(answered: Array, n: int, shared: Array) -> None:
+    """Cosine between the sets of past queries that two candidates answered; what a past query was answered by."""
+    shared[:n] = 0
+    root = np.ones(shared.shape[1], F4)
+    for i in range(n):
+        size = F4(0)
+        for p in range(len(answered)):
+            size += answered[p, i]
+        root[i] = math.sqrt(max(size, F4(1)))
+    for p in range(len(answered)):
+        both = answered[p]
+        shared[n + p] = both
+        for j in range(n):
+            if both[j]:
+                into = shared[j]
+                for i in range(len(into)):
+                    into[i] += both[i]
+    for j in range(n):
+        into = shared[j]
+        for i in range(len(into)):
+            into[i] /= root[j] * root[i]
+
+
+@compiled
+def _link(links: Array, rows: Array, table: Array, linked: Array) -> None:
+    """Which candidates the index links, in either direction; it links no past query."""
+    linked[:] = 0
+    for i in range(len(rows)):
+        for target in links[rows[i]]:
+            if target >= 0:
+                j = table[_slot(table, target), 1]
+                if j != _FREE:
+                    linked[i, j] = linked[j, i] = 1
+
+
+@compiled
+def _standardise(x: Array, n: int, out: Array) -> None:
+    mean, variance = F4(0), F4(0)
+    for i in range(n):
+        mean += x[i]
+    mean /= F4(n)
+    for i in range(n):
+        variance += (x[i] - mean) * (x[i] - mean)
+    deviation = F4(math.sqrt(variance / F4(n))) + F4(1e-4)
+    for i in range(n):
+        out[i] = (x[i] - mean) / deviation
+
+
+@compiled
+def _reciprocal_ranks(x: Array, n: int, out: Array) -> None:
+    """1 / rank, the best first; of equals the first is ahead."""
+    for i in range(n):
+        ahead = 0
+        for j in range(n):
+            ahead += x[j] > x[i]
+        for j in range(i):
+            ahead += x[j] == x[i]
+        out[i] = 1 / (1 + ahead)
+
+
+@compiled
+def _describe(
+    to_frozen: Array,
+    to_lifted: Array,
+    near_frozen: Array,
+    near_lifted: Array,
+    weight_frozen: Array,
+    weight_lifted: Array,
+    answered: Array,
+    rows: Array,
+    attr: Array,
+) -> None:
+    """Attributes of candidates in the order of `NODE_ATTRS`, but what all the past says of them."""
+    n = len(rows)
+    first = to_lifted[:n].max()
+    familiarity = near_lifted.max() if len(near_lifted) else F4(0)
+    _standardise(to_lifted, n, attr[3])
+    _standardise(to_frozen, n, attr[4])
+    _reciprocal_ranks(to_lifted, n, attr[5])
+    _reciprocal_ranks(to_frozen, n, attr[6])
+    strongest = F4(0)
+    for i in range(n):
+        best_lifted, best_frozen, vote_lifted, vote_frozen, count = F4(-np.inf), F4(-np.inf), F4(0), F4(0), 0
+        for p in range(len(answered)):
+            if answered[p, i]:
+                best_lifted, best_frozen = max(best_lifted, near_lifted[p]), max(best_frozen, near_frozen[p])
+                vote_lifted += weight_lifted[p]
+                vote_frozen += weight_frozen[p]
+                count += 1
+        attr[0, i], attr[1, i], attr[2, i] = to_lifted[i], to_frozen[i], to_lifted[i] - first
+        if count:
+            attr[7, i], attr[8, i] = best_lifted, best_frozen
+            attr[17, i] = best_lifted - familiarity
+        attr[9, i], attr[10, i] = vote_lifted, vote_frozen
+        attr[11, i] = math.log(max(vote_lifted, F4(1e-4)))
+        attr[12, i] = math.log1p(count)
+        attr[16, i] = familiarity
+        strongest = max(strongest, vote_lifted)
+    attr[18, :n] = strongest
+
+
+@compiled
+def _record(lifted: Array, rows: Array, ground: Ground, attr: Array) -> None:
+    """What candidates answered in all the past."""
+    own = _dot(lifted, lifted)
+    for i in range(len(rows)):
+        line = ground.place[rows[i]]
+        count = ground.counts[line]
+        attr[13, i] = math.log1p(count)
+        if count > 0:
+            total = ground.sums[line]
+            product, square = _dot(total, lifted) / count, _dot(total, total) / (count * count)
+            if ground.normalised:
+                product /= max(F4(math.sqrt(square)), F4(1e-12))
+            attr[14, i], attr[15, i] = 1, _similarity(product, square, own, ground)

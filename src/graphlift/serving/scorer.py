@@ -1,0 +1,60 @@
+"""The door to the compiled search: subgraphs of queries and the ranker's scores in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from graphlift.nn import fast
+from graphlift.nn.conv import RuvectorConv
+from graphlift.nn.ranker import SubgraphRanker
+from graphlift.search.subgraph import Space
+
+
+class Scorer:
+    """Draws the subgraphs of queries and scores their candidates, as `build_subgraphs` and `SubgraphRanker` do.
+
+    The first call on a machine compiles the loops, which takes up to a minute; later processes load them.
+
+    Args:
+        score: the loops.
+        ground: what the loops know of documents and past queries.
+        weights: the ranker's, as they were when the scorer was made.
+        num_recalled: as in `build_subgraphs`.
+    """
+
+    def __init__(self, score: Callable[..., None], ground: Any, weights: Any, num_recalled: int) -> None:
+        self.score, self.ground, self.weights, self.num_recalled = score, ground, weights, num_recalled
+
+    @classmethod
+    def of(cls, space: Space, ranker: SubgraphRanker, num_recalled: int) -> Self | None:
+        """A scorer, or None where there is no compiler (the extra ``fast``) or no loop for the ranker's layers."""
+        kernels = _kernels()
+        if kernels is None or not all(type(conv) is RuvectorConv for conv in ranker.convs):
+            return None
+        return cls(kernels.score, kernels.Ground.of(space), kernels.fold(ranker), num_recalled)
+
+    def __call__(self, frozen: Tensor, lifted: Tensor, walked: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows of candidates, which of them are real, and their scores, all (B, n).
+
+        Shapes: frozen and lifted (B, C), walked (B, m), past (B, P), as in `build_subgraphs`.
+        """
+        size = len(walked), walked.shape[1] + self.num_recalled
+        rows, scores = torch.zeros(size, dtype=torch.int64), torch.full(size, -torch.inf)
+        given = frozen, lifted, walked, past, self.ground, self.num_recalled, self.weights, rows, scores
+        fast.run(self.score, len(walked), *given)
+        return rows, scores > -torch.inf, scores
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    try:
+        from graphlift.serving import kernels
+    except (ImportError, RuntimeError):  # not installed, or Numba finds no place where it may keep what it compiled
+        return None
+    return kernels

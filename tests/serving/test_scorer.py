@@ -1,0 +1,134 @@
+"""The compiled search gives the candidates and scores of `build_subgraphs` and `SubgraphRanker`."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+from world import QUICK, make_world
+
+from graphlift.lifted import LiftedIndex
+from graphlift.memory import Memory
+from graphlift.metric import Metric
+from graphlift.model import LiftModel
+from graphlift.nn.conv import RuvectorConv
+from graphlift.nn.ranker import SubgraphRanker
+from graphlift.search.similarity import Similarity
+from graphlift.search.subgraph import Space, build_subgraphs
+from graphlift.serving import scorer as door
+from graphlift.serving.scorer import Scorer
+
+pytest.importorskip("numba")
+
+
+def draw(space, batch=4, walked=7, past=5):
+    """Arguments of `build_subgraphs` but the number recalled."""
+    count, channels = space.frozen.shape
+    frozen, lifted = (space.similarity.finish(torch.randn(batch, channels)) for _ in range(2))
+    walk = torch.stack([torch.randperm(count)[:walked] for _ in range(batch)])
+    near = torch.stack([torch.randperm(len(space.memory))[:past] for _ in range(batch)])
+    return frozen, lifted, walk, near
+
+
+def awake(channels, layers, heads, subgraphs):
+    """A ranker with random weights and norms."""
+    ranker = SubgraphRanker(channels, layers, heads).eval()
+    ranker.fit_norms(subgraphs)
+    with torch.no_grad():
+        for parameter in ranker.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    return ranker
+
+
+def assert_same(space, ranker, drawn, recalled):
+    subgraphs = build_subgraphs(space, *drawn, recalled)
+    rows, mask, scores = Scorer.of(space, ranker, recalled)(*drawn)
+    with torch.inference_mode():
+        expected = ranker(subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
+    assert torch.equal(mask, subgraphs.mask)
+    assert torch.equal(rows[mask], subgraphs.rows[mask])
+    assert_close(scores, expected, rtol=2e-4, atol=2e-4)
+    return subgraphs
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize(("channels", "layers", "heads"), [(12, 2, 3), (8, 1, 1), (20, 3, 4)])
+def test_equal_to_torch(make_space, metric, channels, layers, heads):
+    recalled = 0
+    for documents, walked, past, width, count in ((23, 7, 5, 5, 4), (60, 33, 9, 16, 6), (40, 1, 1, 3, 0)):
+        space = make_space(metric, documents, 11, width)
+        drawn = draw(space, walked=walked, past=past)
+        ranker = awake(channels, layers, heads, build_subgraphs(space, *drawn, count))
+        recalled += int(assert_same(space, ranker, drawn, count).mask[:, walked:].sum())
+    assert recalled  # the case is not empty
+
+
+def test_votes_are_dense(make_space):
+    """Every past query was answered by every third document: votes tie, and more are voted than may join."""
+    space = make_space(documents=200, past=40, channels=9)
+    memory = Memory.of(space.memory.queries, [dict.fromkeys(range(q % 3, 200, 3), 1.0) for q in range(40)])
+    space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
+    drawn = draw(space, walked=20, past=30)
+    ranker = awake(12, 1, 3, build_subgraphs(space, *drawn, 16))
+    assert assert_same(space, ranker, drawn, 16).mask.all()
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_without_past(make_space, metric):
+    space = make_space(metric)
+    drawn = draw(space)
+    ranker = awake(12, 2, 3, build_subgraphs(space, *drawn, 6))
+    empty = torch.empty(0, 5)
+    space = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), empty, space.links)
+    assert not assert_same(space, ranker, (*drawn[:3], drawn[3][:, :0]), 6).mask[:, 7:].any()
+
+
+def test_fresh_ranker_keeps_the_order_of_the_walk(make_space):
+    space = make_space()
+    drawn = draw(space)
+    rows, mask, scores = Scorer.of(space, SubgraphRanker(12, 2, 3).eval(), 4)(*drawn)
+    similarity = space.similarity.pairwise(drawn[1].unsqueeze(1), space.lifted[rows]).squeeze(1)
+    assert_close(scores, (20 * similarity).masked_fill(~mask, -torch.inf))
+
+
+def test_a_batch_is_its_queries_one_by_one(make_space):
+    space = make_space()
+    drawn = draw(space, batch=5)
+    scorer = Scorer.of(space, awake(12, 2, 3, build_subgraphs(space, *drawn, 4)), 4)
+    together = scorer(*drawn)
+    for b in range(5):
+        for whole, one in zip(together, scorer(*(part[b : b + 1] for part in drawn)), strict=True):
+            assert torch.equal(whole[b : b + 1], one)
+    torch.set_num_threads(2)
+    try:
+        assert all(map(torch.equal, scorer(*drawn), together))
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_other_layers_and_no_compiler_have_no_scorer(make_space, monkeypatch):
+    class Other(RuvectorConv):
+        pass
+
+    space, ranker = make_space(), SubgraphRanker(12, 1, 3)
+    assert Scorer.of(space, ranker, 4) is not None
+    ranker.convs[0] = Other(12, 12, 3, edge_dim=4)
+    assert Scorer.of(space, ranker, 4) is None
+    monkeypatch.setattr(door, "_kernels", lambda: None)
+    assert Scorer.of(space, SubgraphRanker(12, 1, 3), 4) is None
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_search_is_the_same_without(metric):
+    world = make_world()
+    index = world.lift(metric=metric).index
+    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    queries = index.metric.prepare(world.queries, "queries")
+    memory = Memory.of(torch.from_numpy(queries[:100]), [{row: 1.0} for row in range(100)])
+    compiled, plain = (LiftedIndex(index, model, memory) for _ in range(2))
+    plain._scorer = plain.space, None
+    k = 2 * QUICK.model.num_walked  # more than the ranker sees
+    scores, rows = compiled.search_rows(queries, k)
+    expected, expected_rows = plain.search_rows(queries, k)
+    assert_close(torch.from_numpy(scores), torch.from_numpy(expected), rtol=2e-4, atol=2e-4)
+    assert (rows == expected_rows).mean() > 0.99  # but for what is equally good
