@@ -16,13 +16,13 @@ from graphlift.lifted import LiftedIndex
 def shares(
     lifted: LiftedIndex, queries: npt.NDArray[np.float32], batch: int, search: Callable[[Any], object]
 ) -> dict[str, float]:
-    """Shares of the walk, the encoder, the memory with the subgraph, and the ranker; what is left is the rest."""
+    """Shares of the walk, the encoder, the memory, and the subgraph with the ranker; what is left is the rest."""
     seconds = dict.fromkeys(("walk", "encoder", "memory", "scoring"), 0.0)
     steps = [
         (lifted, "_walk", "walk"),
         (lifted, "lift_queries", "encoder"),
-        (lifted, "_subgraphs", "memory"),
-        (lifted.model.ranker, "forward", "scoring"),
+        (lifted, "_nearest_past", "memory"),
+        (lifted, "_ranked", "scoring"),
     ]
     with ExitStack() as stack:
         for owner, method, part in steps:
@@ -31,6 +31,7 @@ def shares(
         for place in range(0, len(queries), batch):
             search(queries[place : place + batch])
         whole = time.perf_counter() - started
+    seconds["scoring"] -= seconds["memory"]  # which lies within it
     found = {part: taken / whole for part, taken in seconds.items()}
     return found | {"rest": 1 - sum(found.values())}
 
