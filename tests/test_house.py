@@ -18,7 +18,7 @@ FLOORS = [  # from the ground up; what stands on one floor may import from it an
     {"errors", "atomic", "growing", "_version"},
     {"graph", "memory", "feedback", "metric", "data"},
     {"index"},
-    {"losses", "sampling", "search"},
+    {"losses", "sampling", "continual", "search"},
     {"nn"},
     {"model", "serving"},
     {"lifted"},

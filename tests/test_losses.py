@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from graphlift.graph import EMPTY, NeighborTable
-from graphlift.losses import info_nce, listwise_softmax, local_contrastive
+from graphlift.losses import contrast, info_nce, listwise_softmax, local_contrastive
 
 
 def cosine(a, b):
@@ -174,3 +174,11 @@ def test_listwise_softmax_is_smallest_at_the_shares():
     mask = torch.ones(1, 3, dtype=torch.bool)
     best = listwise_softmax((relevance / 4).clamp(min=1e-9).log(), relevance, mask)
     assert all(best < listwise_softmax(torch.randn(1, 3), relevance, mask) for _ in range(20))
+
+
+def test_contrast_counts_each_row_by_its_weight():
+    scores, positive, weight = torch.randn(4, 7), torch.tensor([2, 0, 6, 3]), torch.tensor([1.0, 2.0, 1.0, 3.0])
+    repeated = torch.tensor([0, 1, 1, 2, 3, 3, 3])  # a row of weight 3 is three rows
+    expected = contrast(scores[repeated], positive[repeated])
+    assert_close(contrast(scores, positive, weight=weight), expected)
+    assert_close(contrast(scores, positive, weight=torch.full((4,), 5.0)), contrast(scores, positive))

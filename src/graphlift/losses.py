@@ -9,13 +9,14 @@ from torch.nn import functional as F
 from graphlift.graph import NeighborTable
 
 
-def contrast(scores: Tensor, positive: Tensor, mask: Tensor | None = None) -> Tensor:
+def contrast(scores: Tensor, positive: Tensor, mask: Tensor | None = None, weight: Tensor | None = None) -> Tensor:
     """Cross entropy of picking each row's positive among its columns: the common core of contrastive losses.
 
     Args:
         scores: similarity over temperature, (B, n).
         positive: column of the positive, (B,).
         mask: False where a column does not count, (B, n).
+        weight: how much each row counts in the mean, positive, (B,); all alike where left out.
 
     Example:
         >>> round(contrast(torch.zeros(1, 2), torch.tensor([0])).item(), 3)
@@ -23,7 +24,9 @@ def contrast(scores: Tensor, positive: Tensor, mask: Tensor | None = None) -> Te
     """
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    return F.cross_entropy(scores, positive)
+    if weight is None:
+        return F.cross_entropy(scores, positive)
+    return (weight * F.cross_entropy(scores, positive, reduction="none")).sum() / weight.sum()
 
 
 def info_nce(

@@ -1,6 +1,7 @@
 """Reading collections, vectors and judgments, and turning text into vectors."""
 
 from graphlift.data.beir import Texts, read_texts
+from graphlift.data.clicks import Impression, qrels_of_clicks, read_clicks
 from graphlift.data.collection import Collection, read_collection
 from graphlift.data.embedders import (
     Embedder,
@@ -15,12 +16,15 @@ from graphlift.data.vectors import read_vectors
 __all__ = [
     "Collection",
     "Embedder",
+    "Impression",
     "Qrels",
     "SentenceTransformerEmbedder",
     "Texts",
     "WordLlamaEmbedder",
     "load_embedder",
     "load_icons",
+    "qrels_of_clicks",
+    "read_clicks",
     "read_collection",
     "read_qrels",
     "read_texts",

@@ -12,6 +12,9 @@ from graphlift.errors import DataFormatError, InputError
 Qrels: TypeAlias = dict[str, dict[str, float]]
 """Query id -> document id -> grade; a grade of zero or below means judged and not relevant."""
 
+MAX_GRADE = 1000
+"""Above it trec_eval, which counts the documents of every grade, gets slow and then silently wrong."""
+
 
 def read_qrels(path: str | Path) -> Qrels:
     """Read judgments in the form of BEIR or of TREC, told apart by the first line.

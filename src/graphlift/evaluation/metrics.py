@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from graphlift.data.qrels import MAX_GRADE as MAX_GRADE
 from graphlift.errors import InputError
 from graphlift.evaluation.runs import Run
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 METRICS = ("nDCG@10", "R@10", "RR@10")
 """What is measured unless told otherwise: quality of the order, recall, and the rank of the first answer."""
-
-MAX_GRADE = 1000
-"""Above it trec_eval, which counts the documents of every grade, gets slow and then silently wrong."""
 
 
 @dataclass(frozen=True, eq=False)

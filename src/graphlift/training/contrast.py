@@ -60,6 +60,7 @@ class ContrastObjective:
         self.documents = index.x.to(model.device)
         self.queries = memory.queries.to(model.device)
         self.links = torch.from_numpy(index.graph.levels[0].neighbors)
+        self.weighted = bool((memory.grades != memory.grades[:1]).any())
 
     def __len__(self) -> int:
         return self.passes * self.pairs_per_pass
@@ -82,7 +83,7 @@ class ContrastObjective:
         return torch.from_numpy(rows)
 
     def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
-        """Symmetric InfoNCE of some pairs, plus the local contrast of the documents they name."""
+        """Symmetric InfoNCE of some pairs, each counting by its grade, plus the local contrast of their documents."""
         query, positive = self.pairs[examples].unbind(dim=1)
         rows = torch.cat([positive, *(negatives.sample(query, generator) for negatives in self.negatives)])
         relevant = self.memory.holds_each(query, rows)
@@ -93,7 +94,8 @@ class ContrastObjective:
         scores = self.model.similarity.pairwise(lifted_queries, lifted_rows) / self.temperature
         mask, own = ~relevant.to(scores.device), own.to(scores.device)
         square = scores[:, : len(query)], mask[:, : len(query)]
-        loss = (contrast(scores, own, mask) + contrast(square[0].T, own, square[1].T)) / 2
+        weight = self.memory.grade(query, positive).to(scores.device) if self.weighted else None
+        loss = (contrast(scores, own, mask, weight) + contrast(square[0].T, own, square[1].T, weight)) / 2
         if self.local_weight:
             loss = loss + self.local_weight * self._local(positive, generator)
         return loss
