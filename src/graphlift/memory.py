@@ -109,6 +109,16 @@ class Memory:
         offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
         return Memory(self.queries[chosen], offsets, self.rows[entries], self.grades[entries])
 
+    def pairs(self, queries: Tensor) -> Tensor:
+        """All (query, row) pairs of some queries (n,), (P, 2)."""
+        entries, owner = self.entries(queries)
+        return torch.stack([queries[owner], self.rows[entries]], dim=1)
+
+    def cold_to(self, other: Memory) -> int:
+        """How many queries have no answer that answered a query of another memory."""
+        warm = torch.isin(self.rows, other.warm_rows)
+        return len(self) - len(self.query_of_answer[warm].unique())
+
     def entries(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """All answers of some queries (n,): places in ``rows``, and for each place which of the n it belongs to."""
         first, counts = self.offsets[queries], self.counts[queries]

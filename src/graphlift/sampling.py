@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from graphlift.continual.reservoir import Reservoir
 from graphlift.memory import Memory
 
 
@@ -27,6 +28,72 @@ def sample_pairs(memory: Memory, per_query: int, generator: torch.Generator) -> 
     kept = order[rank < per_query]
     kept = kept[torch.randperm(len(kept), generator=generator)]
     return torch.stack([memory.query_of_answer[kept], memory.rows[kept]], dim=1)
+
+
+class Pairs(Protocol):
+    """Where a pass over the training queries takes its pairs from."""
+
+    def __len__(self) -> int:
+        """Pairs a pass."""
+        ...
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """Shuffled (query, row) pairs of one pass, (P, 2)."""
+        ...
+
+
+class AllPairs:
+    """Every query, with at most ``per_query`` of its answers.
+
+    Example:
+        >>> memory = Memory.of(torch.eye(2), [{0: 1.0, 1: 1.0, 2: 1.0}, {2: 1.0}])
+        >>> len(AllPairs(memory, per_query=2))
+        3
+    """
+
+    def __init__(self, memory: Memory, per_query: int) -> None:
+        self.memory, self.per_query = memory, per_query
+
+    def __len__(self) -> int:
+        return int(self.memory.counts.clamp(max=self.per_query).sum())
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """See `sample_pairs`."""
+        return sample_pairs(self.memory, self.per_query, generator)
+
+
+class ReplayedPairs:
+    """Pairs of new queries, and for each of them one that was learned before.
+
+    Args:
+        memory: old and new queries.
+        new: numbers of the new ones.
+        per_query: at most so many answers of a query a pass.
+        past: a sample of the old (query, row) pairs; may be empty.
+
+    Example:
+        >>> memory = Memory.of(torch.eye(3), [{0: 1.0}, {1: 1.0}, {2: 1.0}])
+        >>> past = Reservoir(5, torch.Generator())
+        >>> past.add(torch.tensor([[0, 0]]))
+        >>> pairs = ReplayedPairs(memory, torch.tensor([2]), 4, past)
+        >>> sorted(pairs.draw(torch.Generator()).tolist())
+        [[0, 0], [2, 2]]
+    """
+
+    def __init__(self, memory: Memory, new: Tensor, per_query: int, past: Reservoir) -> None:
+        self.new, self.past = new, past
+        self.fresh = AllPairs(memory.select(new), per_query)
+
+    def __len__(self) -> int:
+        return len(self.fresh) * (2 if len(self.past) else 1)
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """New pairs and as many old ones, shuffled."""
+        query, row = self.fresh.draw(generator).unbind(dim=1)
+        pairs = torch.stack([self.new[query], row], dim=1)
+        if len(self.past):
+            pairs = torch.cat([pairs, self.past.draw(len(pairs), generator)])
+        return pairs[torch.randperm(len(pairs), generator=generator)]
 
 
 class Negatives(Protocol):

@@ -43,7 +43,7 @@ def test_every_item_is_equally_likely(lengths):
 def test_draws_come_from_what_is_kept():
     reservoir = Reservoir(4, torch.Generator().manual_seed(0))
     reservoir.add(torch.arange(20).view(10, 2))
-    drawn = reservoir.draw(200)
+    drawn = reservoir.draw(200, torch.Generator().manual_seed(1))
     assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in reservoir.items.tolist()}
 
 
@@ -51,4 +51,4 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="`capacity` must be at least 1, got 0"):
         Reservoir(0, torch.Generator())
     with pytest.raises(InputError, match="`reservoir` must have seen an item"):
-        Reservoir(3, torch.Generator()).draw(1)
+        Reservoir(3, torch.Generator()).draw(1, torch.Generator())

@@ -8,6 +8,7 @@ import torch
 from graphlift import HnswIndex, Memory, ModelConfig
 from graphlift.metric import Metric
 from graphlift.model import LiftModel
+from graphlift.sampling import AllPairs
 from graphlift.search.similarity import Similarity
 from graphlift.training.config import LoopConfig
 from graphlift.training.contrast import ContrastObjective
@@ -20,13 +21,14 @@ def test_of_answers_that_contradict_each_other_the_heavier_wins(favored):
     documents = torch.nn.functional.normalize(torch.randn(50, 6), dim=1)
     queries = torch.nn.functional.normalize(torch.randn(6) + 0.1 * torch.randn(40, 6), dim=1)
     answers = [{number % 2: 6.0 if number % 2 == favored else 1.0} for number in range(40)]
+    memory = Memory.of(queries, answers)
     model = LiftModel(6, Similarity(Metric.COSINE), ModelConfig())
     objective = ContrastObjective(
         model,
         HnswIndex.build(documents.numpy()),
-        Memory.of(queries, answers),
+        memory,
         temperature=0.1,
-        answers_per_query=1,
+        pairs=AllPairs(memory, per_query=1),
         min_pairs=40,
         random_negatives=16,
         hard_negatives=False,

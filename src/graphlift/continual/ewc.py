@@ -106,6 +106,46 @@ class EWC:
         running = {name: decay * old + fisher[name] for name, old in self.fisher.items()}
         return EWC.at(module, running, self.strength)
 
+    def merged(self, other: EWC) -> EWC:
+        r"""One penalty that pulls as two together do: the sum of two parabolas is a parabola, up to a constant.
+
+        .. math::
+            F = F_a + F_b, \qquad \theta^* = \frac{F_a \theta^*_a + F_b \theta^*_b}{F_a + F_b}
+
+        So any number of tasks with an anchor each needs the memory of one. The strength is this penalty's.
+
+        Raises:
+            InputError: the strengths or the weights differ.
+
+        Example:
+            >>> a = EWC({"w": torch.ones(1)}, {"w": torch.zeros(1)}, strength=1.0)
+            >>> b = EWC({"w": 3 * torch.ones(1)}, {"w": torch.ones(1)}, strength=1.0)
+            >>> a.merged(b).anchor["w"].item(), a.merged(b).fisher["w"].item()
+            (0.75, 4.0)
+        """
+        if other.strength != self.strength or other.fisher.keys() != self.fisher.keys():
+            raise InputError("`other` must have the same strength and weights, got different ones.")
+        fisher = {name: old + other.fisher[name] for name, old in self.fisher.items()}
+        anchor = {}
+        for name, total in fisher.items():
+            share = torch.where(total > 0, other.fisher[name] / total.clamp(min=torch.finfo(total.dtype).tiny), 1.0)
+            anchor[name] = self.anchor[name].lerp(other.anchor[name], share)
+        return EWC(fisher, anchor, self.strength)
+
+    def part(self, name: str) -> EWC:
+        """The penalty of one submodule, by its dotted name.
+
+        Example:
+            >>> ewc = EWC({"a.w": torch.ones(1)}, {"a.w": torch.zeros(1)}, strength=1.0)
+            >>> list(ewc.part("a").fisher)
+            ['w']
+        """
+        fisher, anchor = (
+            {key.removeprefix(f"{name}."): tensor for key, tensor in whole.items() if key.startswith(f"{name}.")}
+            for whole in (self.fisher, self.anchor)
+        )
+        return EWC(fisher, anchor, self.strength)
+
     def tensors(self) -> Weights:
         """Everything but the strength, with names for a safetensors file."""
         return {f"{part}:{name}": t for part in ("fisher", "anchor") for name, t in getattr(self, part).items()}

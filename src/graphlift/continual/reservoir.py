@@ -48,7 +48,7 @@ class Reservoir:
             self.items[slots[place]] = rest[place]
         self.seen += len(items)
 
-    def draw(self, count: int) -> Tensor:
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Some kept items (count, ...), with repetition.
 
         Raises:
@@ -56,4 +56,4 @@ class Reservoir:
         """
         if self.items is None or not len(self):
             raise InputError("`reservoir` must have seen an item before one is drawn, got none.")
-        return self.items[torch.randint(len(self), (count,), generator=self.generator)]
+        return self.items[torch.randint(len(self), (count,), generator=generator)]

@@ -33,6 +33,32 @@ class LoopConfig(BaseModel):
     patience: int = Field(default=5, ge=1)
 
 
+class MoreConfig(BaseModel):
+    """How a fit goes on from the weights that serve.
+
+    Attributes:
+        lift: schedule of the lift.
+        ranker: schedule of the ranker.
+        max_ranked: the ranker learns from at most so many new queries, and as many old ones.
+        replay: size of the sample of old pairs that is mixed into every batch, one for each new pair; 0 for none.
+        ewc: strength of the pull back to weights that old queries need (`graphlift.continual.EWC`); 0 for none.
+            Importances are scaled to a mean of 1, for the lift and for the ranker.
+        ewc_decay: share of the old importances that is left after another time; the weights then have one anchor
+            (online EWC). Where left out, every time keeps an anchor of its own.
+        max_loss: old queries may lose so much nDCG@10 in the mean, by sample, and no more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lift: LoopConfig = LoopConfig(epochs=8, max_steps=200, batch_size=256, lr=6e-4)
+    ranker: LoopConfig = LoopConfig(epochs=6, max_steps=150, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
+    max_ranked: int = Field(default=2000, ge=1)
+    replay: int = Field(default=5000, ge=0)
+    ewc: float = Field(default=0.0, ge=0)
+    ewc_decay: float | None = Field(default=None, ge=0, le=1)
+    max_loss: float = Field(default=0.01, ge=0)
+
+
 class FitConfig(BaseModel):
     """A fit.
 
@@ -48,6 +74,7 @@ class FitConfig(BaseModel):
         local_weight: weight of the loss that keeps linked documents together, 0 for none.
         folds: the ranker learns on candidates from lifts that were fitted without the query; so many such lifts.
         dev_fraction: share of the training queries that is held out where no dev queries are given.
+        more: how a later fit goes on from this one's weights.
         confidence: how sure the gate must be that held-out queries gain, by paired bootstrap.
         seed: fixes every random choice.
     """
@@ -66,5 +93,6 @@ class FitConfig(BaseModel):
     local_weight: float = Field(default=0.0, ge=0)
     folds: int = Field(default=2, ge=2)
     dev_fraction: float = Field(default=0.15, gt=0, lt=1)
+    more: MoreConfig = MoreConfig()
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**63)

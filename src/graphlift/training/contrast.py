@@ -12,7 +12,7 @@ from graphlift.index.hnsw import HnswIndex
 from graphlift.losses import contrast, local_contrastive
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
-from graphlift.sampling import HardNegatives, Negatives, RandomNegatives, sample_pairs
+from graphlift.sampling import HardNegatives, Negatives, Pairs, RandomNegatives
 from graphlift.search.descent import Descent
 
 HARD_RANKS = 30
@@ -29,7 +29,7 @@ class ContrastObjective:
         index: the frozen index.
         memory: training queries.
         temperature: of the softmax.
-        answers_per_query: at most so many relevant documents of a query a pass.
+        pairs: what a pass over the training queries sees.
         min_pairs: an epoch makes as many passes over the queries as it takes to see so many pairs.
         random_negatives: random documents a batch.
         hard_negatives: whether each query also brings one of its own first results that is not relevant.
@@ -43,7 +43,7 @@ class ContrastObjective:
         memory: Memory,
         *,
         temperature: float,
-        answers_per_query: int,
+        pairs: Pairs,
         min_pairs: int,
         random_negatives: int,
         hard_negatives: bool,
@@ -51,9 +51,8 @@ class ContrastObjective:
     ) -> None:
         self.model, self.index, self.memory = model, index, memory
         self.temperature, self.local_weight = temperature, local_weight
-        self.answers_per_query = answers_per_query
-        self.pairs_per_pass = int(memory.counts.clamp(max=answers_per_query).sum())
-        self.passes = math.ceil(min_pairs / self.pairs_per_pass)
+        self.source = pairs
+        self.passes = math.ceil(min_pairs / len(pairs))
         self.negatives: list[Negatives] = [RandomNegatives(random_negatives, len(index))]
         self.hard_negatives = hard_negatives
         self.descent = Descent(index.graph, model.device)
@@ -63,12 +62,11 @@ class ContrastObjective:
         self.weighted = bool((memory.grades != memory.grades[:1]).any())
 
     def __len__(self) -> int:
-        return self.passes * self.pairs_per_pass
+        return self.passes * len(self.source)
 
     def start_epoch(self, generator: torch.Generator) -> None:
         """Draw pairs, and find what the search now returns if that is to be learned from."""
-        passes = [sample_pairs(self.memory, self.answers_per_query, generator) for _ in range(self.passes)]
-        self.pairs = torch.cat(passes)
+        self.pairs = torch.cat([self.source.draw(generator) for _ in range(self.passes)])
         if self.hard_negatives:
             self.negatives = [self.negatives[0], HardNegatives(self._found())]
 

@@ -60,7 +60,7 @@ def fit(
         InputError: there are too few queries to learn from, or to judge by.
     """
     started = time.perf_counter()
-    device = _device(device)
+    device = device_of(device)
     queries = queries.merged()  # a query that was asked twice must not judge what it taught
     if len(queries) < MIN_QUERIES:
         raise InputError(f"`qrels` must judge at least {MIN_QUERIES} different queries, got {len(queries)}.")
@@ -92,7 +92,7 @@ def fit(
         seed=config.seed,
         train_queries=len(learned),
         dev_queries=len(held),
-        cold_dev_queries=_cold(held, learned),
+        cold_dev_queries=held.cold_to(learned),
         dev_given=given,
         dev_ndcg={name: float(scores.mean()) for name, scores in choices.items()},
         interval=interval,
@@ -124,7 +124,7 @@ def _hold_out(queries: Memory, config: FitConfig, current: LiftedIndex | None) -
     return hold_out(queries, config.dev_fraction, config.seed, new)
 
 
-def _device(name: str | None) -> str:
+def device_of(name: str | None) -> str:
     """The device to train on, checked before anything is done."""
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -133,9 +133,3 @@ def _device(name: str | None) -> str:
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         raise InputError(f"`device` must name a device of this machine, such as 'cpu', got {name!r}.") from error
     return name
-
-
-def _cold(queries: Memory, learned: Memory) -> int:
-    """How many queries have no relevant document that answered a learned one."""
-    warm = torch.isin(queries.rows, learned.warm_rows)
-    return len(queries) - len(queries.query_of_answer[warm].unique())

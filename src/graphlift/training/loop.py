@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -30,12 +30,17 @@ class Objective(Protocol):
         ...
 
 
+Penalty = Callable[[nn.Module], Tensor]
+"""What is added to the loss for the weights that a module has, such as `graphlift.continual.EWC`."""
+
+
 def train(
     module: nn.Module,
     objective: Objective,
     config: LoopConfig,
     *,
     seed: int,
+    penalties: Sequence[Penalty] = (),
     evaluate: Callable[[], float] | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -50,6 +55,7 @@ def train(
         objective: examples and loss.
         config: schedule.
         seed: fixes every random choice.
+        penalties: are added to the loss of every step, and are no part of the losses told.
         evaluate: score of held-out queries, large is good; without it the last epoch is the best.
         checkpoint: where to write after every epoch, and to go on from.
         progress: called after every epoch with its number, the number of epochs, and the mean loss.
@@ -81,7 +87,7 @@ def train(
                     group["lr"] = config.lr * rate
                 loss = objective.loss(batch, generator)
                 optimizer.zero_grad()
-                loss.backward()
+                sum((penalty(module) for penalty in penalties), start=loss).backward()
                 nn.utils.clip_grad_norm_(parameters, config.clip_norm)
                 optimizer.step()
                 total += float(loss.detach()) * len(batch)

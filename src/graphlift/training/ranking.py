@@ -14,16 +14,20 @@ class RankingObjective:
     """Relevant candidates against the other candidates of the same query.
 
     Args:
-        ranker: what is trained; the attributes' scales are measured here.
+        ranker: what is trained.
         subgraphs: of the training queries.
         relevance: grades of the candidates, 0 where not relevant, (B, n).
+        measured: whether the attributes' scales are known from an earlier training; else they are measured here.
     """
 
-    def __init__(self, ranker: SubgraphRanker, subgraphs: Subgraphs, relevance: Tensor) -> None:
+    def __init__(
+        self, ranker: SubgraphRanker, subgraphs: Subgraphs, relevance: Tensor, *, measured: bool = False
+    ) -> None:
         useful = (relevance > 0).any(dim=1) & ((relevance == 0) & subgraphs.mask).any(dim=1)
         self.ranker, self.device = ranker, ranker.scale.device
         self.subgraphs, self.relevance = subgraphs[useful], relevance[useful]
-        self.ranker.fit_norms(self.subgraphs)
+        if not measured:
+            self.ranker.fit_norms(self.subgraphs)
 
     def __len__(self) -> int:
         return len(self.relevance)

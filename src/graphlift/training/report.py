@@ -36,6 +36,8 @@ class FitReport(BaseModel):
         stages: in the order of their training.
         refitted: whether lift and memory of the published model were made once more, of the held-out queries too.
         recall: share of the true 10 nearest lifted documents that the walk finds, by sample.
+        past_queries: of a fit that went on: how many queries that had been learned before judged, too.
+        past_ndcg: nDCG@10 of these by what served before and by the new version, without their own answers.
         relinked: whether the lifted documents needed new links, because recall fell with the old ones.
         seconds: wall time of the whole fit.
     """
@@ -55,6 +57,8 @@ class FitReport(BaseModel):
     refitted: bool = False
     recall: float | None = None
     relinked: bool = False
+    past_queries: int = 0
+    past_ndcg: dict[str, float] = {}
     seconds: float
 
     def summary(self) -> str:
@@ -66,6 +70,9 @@ class FitReport(BaseModel):
             f"{self.train_queries} queries trained on; {self.dev_queries} {origin} ({self.cold_dev_queries} cold).",
             f"nDCG@10 of held-out queries: {scores}.",
         ]
+        if self.past_queries:
+            scores = ", ".join(f"{name} {score:.3f}" for name, score in self.past_ndcg.items())
+            lines.append(f"nDCG@10 of {self.past_queries} queries learned before: {scores}.")
         if self.recall is not None:
             links = "new links" if self.relinked else "the index's own links"
             lines.append(f"Recall@10 of the lifted walk over {links}: {self.recall:.3f}.")

@@ -6,10 +6,9 @@ import hashlib
 import re
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,14 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
+from graphlift.sampling import AllPairs, Pairs
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig
 from graphlift.training.contrast import ContrastObjective
 from graphlift.training.gate import Scores, ndcg, ndcg_of_rows
-from graphlift.training.loop import Objective, train
+from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Stage
@@ -83,9 +83,13 @@ class Stages:
         lifted = LiftedIndex(self.index, model, queries)
         subgraphs, relevance = self._cross_fitted(queries)
         ranker = deepcopy(model.ranker).to(self.device)
-        evaluate = partial(_ranked_ndcg, ranker, lifted.subgraphs(dev.queries), dev)
+        drawn = lifted.subgraphs(dev.queries)
+
+        def evaluate() -> float:
+            return float(ranked_ndcg(ranker, drawn, dev).mean())
+
         objective = RankingObjective(ranker, subgraphs, relevance)
-        self._stage("ranker", ranker, objective, self.config.ranker, (queries, dev), evaluate)
+        self.run("ranker", ranker, objective, self.config.ranker, (queries, dev), evaluate)
         model.ranker.load_state_dict(ranker.state_dict())
         return Attempt(lifted, ndcg(lifted.walk_index, dev, lifted.beam(), lifted.lift_queries(dev.queries)))
 
@@ -113,29 +117,43 @@ class Stages:
         return subgraphs, queries.grade(torch.cat(owners).unsqueeze(1), subgraphs.rows)
 
     def _lift(self, queries: Memory, name: str) -> LiftModel:
-        """A model whose lift is trained, on the CPU."""
-        config = self.config
+        """A fresh model whose lift is trained, on the CPU."""
         with torch.random.fork_rng(devices=[]):  # first weights draw from the global generator
-            torch.manual_seed(_stage_seed(config.seed, name))
-            model = LiftModel(self.index.channels, self.similarity, config.model).to(self.device)
-        schedule = config.lift
-        if int(queries.counts.clamp(max=config.answers_per_query).sum()) < FEW_PAIRS:
+            torch.manual_seed(_stage_seed(self.config.seed, name))
+            model = LiftModel(self.index.channels, self.similarity, self.config.model)
+        return self.train_lift(name, model, queries, AllPairs(queries, self.config.answers_per_query), self.config.lift)
+
+    def train_lift(
+        self,
+        name: str,
+        model: LiftModel,
+        queries: Memory,
+        pairs: Pairs,
+        schedule: LoopConfig,
+        penalties: Sequence[Penalty] = (),
+    ) -> LiftModel:
+        """Train the lift of a model in place, from the weights that it has, and return it on the CPU."""
+        if len(pairs) < FEW_PAIRS:
             schedule = schedule.model_copy(update={"batch_size": max(2, schedule.batch_size // 2)})
-        objective = ContrastObjective(
+        objective = self.contrast(model.to(self.device), queries, pairs, schedule)
+        self.run(name, model, objective, schedule, (queries,), penalties=penalties)
+        return model.cpu()
+
+    def contrast(self, model: LiftModel, queries: Memory, pairs: Pairs, schedule: LoopConfig) -> ContrastObjective:
+        """The objective of a lift."""
+        return ContrastObjective(
             model,
             self.index,
             queries,
-            temperature=config.temperature,
-            answers_per_query=config.answers_per_query,
+            temperature=self.config.temperature,
+            pairs=pairs,
             min_pairs=STEPS_PER_EPOCH * schedule.batch_size,
-            random_negatives=config.random_negatives,
-            hard_negatives=config.hard_negatives,
-            local_weight=config.local_weight,
+            random_negatives=self.config.random_negatives,
+            hard_negatives=self.config.hard_negatives,
+            local_weight=self.config.local_weight,
         )
-        self._stage(name, model, objective, schedule, (queries,))
-        return model.cpu()
 
-    def _stage(
+    def run(
         self,
         name: str,
         module: nn.Module,
@@ -143,6 +161,7 @@ class Stages:
         schedule: LoopConfig,
         memories: tuple[Memory, ...],
         evaluate: Callable[[], float] | None = None,
+        penalties: Sequence[Penalty] = (),
     ) -> None:
         """Train one module and note what happened; ``memories`` are what it depends on."""
         started = time.perf_counter()
@@ -156,6 +175,7 @@ class Stages:
             objective,
             schedule,
             seed=_stage_seed(self.config.seed, name),
+            penalties=penalties,
             evaluate=evaluate,
             checkpoint=self._checkpoint(name, memories),
             progress=tell,
@@ -178,13 +198,13 @@ class Stages:
 
 
 @torch.inference_mode()
-def _ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> float:
-    """Mean nDCG@10 of what a ranker makes of subgraphs that are drawn already."""
+def ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> Scores:
+    """nDCG@10 of every query by what a ranker makes of subgraphs that are drawn already."""
     device = ranker.scale.device
     scores = torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in torch.arange(len(subgraphs)).split(256)])
     shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
     best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(shown).indices
-    return float(ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries).mean())
+    return ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries)
 
 
 def _stage_seed(seed: int, name: str) -> int:
