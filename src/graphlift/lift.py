@@ -22,6 +22,7 @@ from graphlift.online.versions import Versions
 from graphlift.store.snapshot import Snapshot
 from graphlift.training.config import FitConfig
 from graphlift.training.fit import FitResult, fit
+from graphlift.training.more import fit_more
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
 
@@ -171,6 +172,59 @@ class Lift:
             )
 
         return self._versions.fit(run).report
+
+    def fit_more(
+        self,
+        *,
+        config: FitConfig | None = None,
+        device: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> FitReport:
+        """Learn from the feedback since the last fit, without forgetting, and serve the result if it is better.
+
+        Training starts from the weights that serve, and sees old queries along with new ones
+        (`FitConfig.more` says how). The new version serves only if new queries that were held out surely gain, and
+        old ones lose no more than they may. Feedback counts at once in any case; what has been learned from no longer
+        counts outright.
+
+        Args:
+            config: everything that can be set, the seed included; the model keeps its shape.
+            device: where to train; CUDA where there is one, else the CPU.
+            progress: called after every epoch.
+
+        Returns:
+            What happened, and whether the new version serves; `rollback` goes back.
+
+        Raises:
+            InputError: nothing was fitted yet, or there is too little feedback; nothing changes.
+
+        Example:
+            >>> rng = np.random.default_rng(0)
+            >>> documents = rng.normal(size=(200, 16))
+            >>> lift = Lift(HnswIndex.build(documents))
+            >>> queries = documents + rng.normal(size=(200, 16))
+            >>> _ = lift.fit(queries[:120], {query: [query] for query in range(120)})
+            >>> lift.feedback(queries[120:], [[document] for document in range(120, 200)])
+            >>> lift.fit_more().train_queries
+            40
+        """
+
+        def run(now: Snapshot) -> FitResult:
+            if now.lifted is None or not now.lifted.learned:
+                raise InputError("`fit_more` goes on from a published fit, got none; `fit` makes the first one.")
+            return fit_more(now.lifted, config or FitConfig(), legacy=now.legacy, device=device, progress=progress)
+
+        return self._versions.fit(run).report
+
+    def rollback(self) -> None:
+        """Go back to the weights that served before the last published fit; no feedback is lost.
+
+        What that fit had learned from counts outright again, and the next `fit_more` learns from it.
+
+        Raises:
+            InputError: no fit was published since the lift was made, or the last one was taken back already.
+        """
+        self._versions.roll_back()
 
     def feedback(
         self,

@@ -78,6 +78,15 @@ class LiftedIndex:
         model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config).eval()
         return cls(index, model, Memory.empty(index.channels), walk_index=index)
 
+    @property
+    def learned(self) -> bool:
+        """Whether the model came from a fit."""
+        return self.model.config.ranker == "subgraph"
+
+    def with_model(self, model: LiftModel, told: Feedback) -> LiftedIndex:
+        """Another model over the same index and memory, and what it was told and has not learned from."""
+        return LiftedIndex(self.index, model, self.memory, told=told)
+
     def remembering(self, feedback: Feedback) -> LiftedIndex:
         """The same with feedback in its memory: of a query's judgments of one document, the latest counts.
 
@@ -181,13 +190,12 @@ class LiftedIndex:
         if scorer is not None:
             return scorer(queries, lifted, walked, self._nearest_past(queries, lifted, None))
         subgraphs = self._subgraphs(queries, lifted, walked)
-        learned = self.model.config.ranker == "subgraph"
-        scores = self.model.ranker(subgraphs) if learned else subgraphs.similarity
+        scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
         return subgraphs.rows, subgraphs.mask, scores
 
     def _told(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
         """The scores of candidates, and on top what people told outright, (B, n)."""
-        sharpness = TOLD_TO_LEARNED if self.model.config.ranker == "subgraph" else TOLD_TO_UNLEARNED
+        sharpness = TOLD_TO_LEARNED if self.learned else TOLD_TO_UNLEARNED
         for told, moved in ((self.told.relevant, raised), (self.told.irrelevant, lowered)):
             if len(told):
                 count = min(self.model.config.num_past, len(told))

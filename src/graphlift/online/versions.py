@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 from graphlift.errors import InputError, StoreCorruptError, StoreError
 from graphlift.online.changes import Change
 from graphlift.online.entries import change_of, entry_of
+from graphlift.online.fitted import after_fit, rolled_back
 from graphlift.online.policy import compacted, kept_up, linked
 from graphlift.store.journal import Entry
 from graphlift.store.opened import OpenStore, read_store, replace_store
@@ -79,15 +80,21 @@ class Versions:
         """
         with self._fitting() as start:
             result = run(start)
-            lifted = result.lifted
-            if lifted is not None and start.lifted is not None:  # what was told is not forgotten
-                lifted = lifted.remembering(start.lifted.told)
-            after = replace(start, lifted=lifted or start.lifted, report=result.report)
+            after = after_fit(start, result)
             with self._writing:
                 for change in self._since or ():
                     after = kept_up(change.applied(after))
-                self._kept(after, result)
+                report = result.report
+                said = report.model_dump(include={"published", "reason", "dev_ndcg", "past_ndcg"})
+                self._kept(after, "fit", **said)
         return result
+
+    def roll_back(self) -> None:
+        """Let the weights serve again that served before the last published fit."""
+        with self._writing:
+            if self._since is not None:
+                raise InputError("a fit of this lift is running; wait for it to end.")
+            self._kept(rolled_back(self.now), "rollback")
 
     @contextmanager
     def _fitting(self) -> Iterator[Snapshot]:
@@ -102,12 +109,12 @@ class Versions:
         finally:
             self._since = None
 
-    def _kept(self, after: Snapshot, result: FitResult) -> None:
-        """Write what a fit made, and let it serve."""
+    def _kept(self, after: Snapshot, reason: str, **said: Any) -> None:
+        """Write what changed the weights, and let it serve."""
         if self._store is not None:
-            report, after = result.report, linked(after)
-            self._store.write_version(after, "fit")
-            self._store.note("fit", published=report.published, dev_ndcg=report.dev_ndcg, reason=report.reason)
+            after = linked(after)
+            self._store.write_version(after, reason)
+            self._store.note(reason, **said)
         self.now = after
 
     def save(self, path: Path) -> None:

@@ -26,6 +26,8 @@ from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig
 from graphlift.search.similarity import Similarity
 from graphlift.store.folder import read_version, write_version
+from graphlift.store.former import Former
+from graphlift.training.legacy import Legacy
 from graphlift.training.report import FitReport
 
 Tensors = dict[str, Tensor]
@@ -41,6 +43,8 @@ class Snapshot:
         report: of the last fit.
         texts: the documents' texts, where they are known, N of them.
         embedder: what makes vectors of texts in this index's space, where it is known.
+        legacy: what the last published fit leaves to the next.
+        former: what served before the last published fit.
     """
 
     index: HnswIndex
@@ -48,6 +52,8 @@ class Snapshot:
     report: FitReport | None = None
     texts: list[str] | None = None
     embedder: str | None = None
+    legacy: Legacy | None = None
+    former: Former | None = None
 
 
 class _IndexContent(BaseModel):
@@ -86,6 +92,9 @@ class _Content(BaseModel):
     past_index: _IndexContent | None = None
     embedder: str | None = None
     journal: int = 0
+    ewc_strength: float | None = None
+    former_model: ModelConfig | None = None
+    former_ewc_strength: float | None = None
 
 
 def write_snapshot(path: Path, snapshot: Snapshot, journal: int = 0) -> str:
@@ -109,6 +118,10 @@ def write_snapshot(path: Path, snapshot: Snapshot, journal: int = 0) -> str:
         content.similarity_scale = lifted.model.similarity.scale
         if isinstance(lifted.past, HnswIndex):
             content.past_index = _IndexContent.of(lifted.past)
+    content.ewc_strength = _strength(snapshot.legacy)
+    if snapshot.former is not None:
+        content.former_model = snapshot.former.model.config
+        content.former_ewc_strength = _strength(snapshot.former.legacy)
 
     def fill(folder: Path) -> None:
         tensors = {"frozen": index.x} | _graph_tensors("frozen", index.graph)
@@ -133,6 +146,10 @@ def write_snapshot(path: Path, snapshot: Snapshot, journal: int = 0) -> str:
             if isinstance(lifted.past, HnswIndex):
                 tensors |= {"past": lifted.past.x} | _graph_tensors("past", lifted.past.graph)
             save_file(tensors, folder / "memory.safetensors")
+        if snapshot.legacy is not None:
+            save_file(snapshot.legacy.tensors(), folder / "legacy.safetensors")
+        if snapshot.former is not None:
+            save_file(snapshot.former.tensors(), folder / "former.safetensors")
 
     return write_version(path, content.model_dump(mode="json"), fill)
 
@@ -153,13 +170,15 @@ def read_snapshot(path: Path) -> tuple[Snapshot, int]:
         graph.validate()
         index = content.index.build(tensors["frozen"], graph, ids, removed)
         lifted = None if content.model is None else _read_lifted(folder, content, content.model, index, graph)
-        report, texts = folder / "report.json", folder / "texts.json"
+        report, texts, legacy = (folder / name for name in ("report.json", "texts.json", "legacy.safetensors"))
         snapshot = Snapshot(
             index,
             lifted,
             FitReport.model_validate_json(report.read_bytes()) if report.name in manifest.files else None,
             _read_json(texts) if texts.name in manifest.files else None,
             content.embedder,
+            Legacy.of_tensors(load_file(legacy), content.ewc_strength) if legacy.name in manifest.files else None,
+            _read_former(folder, content, index),
         )
         return snapshot, content.journal
     except (
@@ -202,6 +221,17 @@ def _memory_tensors(prefix: str, memory: Memory) -> Tensors:
 
 def _memory(prefix: str, tensors: Tensors) -> Memory:
     return Memory(**{field.name: tensors[prefix + field.name] for field in fields(Memory)})
+
+
+def _read_former(folder: Path, content: _Content, index: HnswIndex) -> Former | None:
+    if content.former_model is None:
+        return None
+    model = LiftModel(index.channels, Similarity(index.metric, content.similarity_scale), content.former_model)
+    return Former.of_tensors(load_file(folder / "former.safetensors"), model, content.former_ewc_strength)
+
+
+def _strength(legacy: Legacy | None) -> float | None:
+    return None if legacy is None or legacy.ewc is None else legacy.ewc.strength
 
 
 def _graph_tensors(name: str, graph: HnswGraph) -> Tensors:

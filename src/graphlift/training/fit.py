@@ -15,6 +15,7 @@ from graphlift.memory import Memory
 from graphlift.training.config import FitConfig
 from graphlift.training.gate import gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
+from graphlift.training.legacy import Legacy
 from graphlift.training.navigable import navigable
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
@@ -26,10 +27,11 @@ MIN_QUERIES = 20
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fit's report, and the new version if the gate let it pass."""
+    """A fit's report, and the new version if the gate let it pass, with what it leaves to the next fit."""
 
     report: FitReport
     lifted: LiftedIndex | None
+    legacy: Legacy | None
 
 
 def fit(
@@ -83,6 +85,8 @@ def fit(
         if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
             lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
         lifted, recall, relinked = navigable(lifted, held.queries)
+        if current is not None:  # what was told is not forgotten
+            lifted = lifted.remembering(current.told)
     report = FitReport(
         published=sure,
         reason=(
@@ -102,7 +106,7 @@ def fit(
         relinked=relinked,
         seconds=time.perf_counter() - started,
     )
-    return FitResult(report, lifted)
+    return FitResult(report, lifted, Legacy(tuple(attempt.folds)) if sure else None)
 
 
 def _new(dev: Memory, queries: Memory) -> Memory:

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from graphlift.continual.ewc import EWC
 from graphlift.continual.reservoir import Reservoir
 from graphlift.errors import InputError
 from graphlift.feedback import Feedback
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
+from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import ReplayedPairs
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
-from graphlift.training.fit import MIN_QUERIES, device_of, navigable
+from graphlift.training.fit import MIN_QUERIES, FitResult, device_of
+from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
+from graphlift.training.legacy import Legacy
+from graphlift.training.navigable import navigable
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import FitReport
-from graphlift.training.stages import Stages, ranked_ndcg
+from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 
 MIN_HELD = 50
 """So many new queries judge, or half of them where they are few."""
@@ -35,23 +39,14 @@ GUARDS = 300
 
 
 @dataclass(frozen=True)
-class MoreResult:
-    """The report, and the new version if the gate let it pass, with the penalty for the next time if there is one."""
-
-    report: FitReport
-    lifted: LiftedIndex | None
-    ewc: EWC | None
-
-
-@dataclass(frozen=True)
 class _Parts:
     """Who teaches and who judges.
 
     Attributes:
         learned: old queries and the new ones that teach.
-        new: their numbers in ``learned``.
-        old: numbers of old queries that may be replayed.
-        guards: numbers of old queries that judge and are not replayed.
+        new: numbers in ``learned`` of those that teach.
+        old: numbers of all that were learned before.
+        guards: numbers of old queries that judge; the ranker is not taught by them.
         held: new queries that judge; they are not in ``learned``.
     """
 
@@ -61,24 +56,42 @@ class _Parts:
     guards: Tensor
     held: Memory
 
+    @classmethod
+    def of(cls, current: LiftedIndex, config: FitConfig) -> _Parts:
+        """A split by the configuration's seed."""
+        memory, told = current.memory, current.told.relevant
+        new = memory.known_to(told)
+        count = int(new.sum())
+        if count < MIN_QUERIES:
+            raise InputError(
+                f"`feedback` must tell answers of at least {MIN_QUERIES} queries since the last fit, got {count}."
+            )
+        share = max(config.dev_fraction, min(0.5, MIN_HELD / count))
+        learned, held = hold_out(memory, share * count / len(memory), config.seed, new)
+        new = learned.known_to(told)
+        old = (~new).nonzero().flatten()
+        return cls(learned, new.nonzero().flatten(), old, _some(old, min(GUARDS, len(old) // 4), config.seed), held)
+
 
 def fit_more(
     current: LiftedIndex,
     config: FitConfig,
     *,
-    ewc: EWC | None = None,
+    legacy: Legacy | None = None,
     device: str | None = None,
     progress: ProgressCallback | None = None,
-) -> MoreResult:
+) -> FitResult:
     """Learn from what was told since the last fit; see `graphlift.Lift.fit_more` for the user's side.
 
     Lift and ranker start from the weights that serve. The batches hold a sample of old pairs, or the weights that old
-    queries need are held by EWC, or both, as the configuration says.
+    queries need are held by EWC, or both, as the configuration says. The lifts of the folds go on as well, each without
+    the queries of its fold, old and new. So no query that the ranker learns from, and no old query that judges, was
+    seen by the lift that draws its candidates.
 
     Args:
         current: what serves, with feedback that it has not learned from.
         config: everything that can be set; the model keeps its shape.
-        ewc: the penalty that the last time left behind; made from old queries where left out and needed.
+        legacy: what the last fit left; without it old queries have seen all lifts, and look better than they are.
         device: where to train; CUDA where there is one, else the CPU.
         progress: called after every epoch.
 
@@ -87,26 +100,28 @@ def fit_more(
     """
     started = time.perf_counter()
     stages = Stages(current.index, config, device_of(device), None, progress)
-    parts = _parts(current, config)
-    if config.more.ewc and ewc is None and len(parts.old):
-        ewc = anchored(stages, current.model, parts.learned, parts.old, None)
-    before = _serving(current, current.model, parts, current.told.relevant.known_to(parts.held))
-    after = _train(stages, current, parts, ewc if config.more.ewc else None)
+    parts = _Parts.of(current, config)
+    legacy = legacy or Legacy((lift_weights(current.model),) * config.folds)
+    if config.more.ewc and legacy.ewc is None:
+        legacy = replace(legacy, ewc=anchored(stages, current.model, parts.learned, parts.old, None))
+    step = _Step(stages, current, parts, legacy)
+    after = step.train()
     beam = after.beam()
-    scores = {"before": ndcg(before, parts.held, beam), "after": ndcg(after, parts.held, beam)}
-    past = {"before": _known_ndcg(before, parts), "after": _known_ndcg(after, parts)}
+    scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
+    past = {
+        "before": step.guarded(current.model.ranker, step.serving),
+        "after": step.guarded(after.model.ranker, step.folds),
+    }
     sure, interval = gain_is_sure(scores["before"], scores["after"], config.confidence)
-    lost = float(past["before"].mean() - past["after"].mean()) if len(parts.guards) else 0.0
+    lost = float((past["before"] - past["after"]).mean()) if len(parts.guards) else 0.0
     published = sure and lost <= config.more.max_loss
     lifted, recall, relinked = None, None, False
     if published:
-        told = _untaught(current, parts)
-        lifted, recall, relinked = navigable(
-            LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=told), parts.held
-        )
-        if config.more.ewc:
-            ewc = anchored(stages, after.model, parts.learned, parts.new, ewc)
-    gain = float(scores["after"].mean() - scores["before"].mean())
+        lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
+        lifted, recall, relinked = navigable(lifted, parts.held.queries)
+        ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
+        legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc)
+    gain = float((scores["after"] - scores["before"]).mean())
     report = FitReport(
         published=published,
         reason=_reason(gain, interval, sure, lost, len(parts.guards), config.more.max_loss),
@@ -121,97 +136,104 @@ def fit_more(
         recall=recall,
         relinked=relinked,
         past_queries=len(parts.guards),
-        past_ndcg={name: float(values.mean()) for name, values in past.items()} if len(parts.guards) else {},
+        past_ndcg={name: float(values.mean()) for name, values in past.items() if len(values)},
         seconds=time.perf_counter() - started,
     )
-    return MoreResult(report, lifted, ewc if published else None)
+    return FitResult(report, lifted, legacy if published else None)
 
 
-def _parts(current: LiftedIndex, config: FitConfig) -> _Parts:
-    """Split new queries into those that teach and those that judge, and old ones likewise."""
-    memory, told = current.memory, current.told.relevant
-    new = memory.known_to(told)
-    count = int(new.sum())
-    if count < MIN_QUERIES:
-        raise InputError(
-            f"`feedback` must tell answers of at least {MIN_QUERIES} queries since the last fit, got {count}."
-        )
-    share = max(config.dev_fraction, min(0.5, MIN_HELD / count))
-    learned, held = hold_out(memory, share * count / len(memory), config.seed, new)
-    new = learned.known_to(told)
-    generator = torch.Generator().manual_seed(config.seed)
-    old = (~new).nonzero().flatten()
-    old = old[torch.randperm(len(old), generator=generator)]
-    guards = min(GUARDS, len(old) // 4)
-    return _Parts(learned, new.nonzero().flatten(), old[guards:].sort().values, old[:guards].sort().values, held)
+class _Step:
+    """One step from the weights that serve to those that may serve next.
+
+    Args:
+        stages: train, and keep what happened.
+        current: what serves.
+        parts: who teaches and who judges.
+        legacy: what the last fit left.
+    """
+
+    def __init__(self, stages: Stages, current: LiftedIndex, parts: _Parts, legacy: Legacy) -> None:
+        self.stages, self.current, self.parts, self.ewc = stages, current, parts, legacy.ewc
+        self.serving = legacy.models(current.model)
+        self.fold = fold_of(parts.learned.queries, len(self.serving))
+        self.folds: list[LiftModel] = []
+
+    def as_served(self) -> LiftedIndex:
+        """What serves now, had it not been told of the held-out queries."""
+        relevant, current = self.current.told.relevant, self.current
+        known = ~relevant.known_to(self.parts.held)
+        told = Feedback(relevant.select(known.nonzero().flatten()), current.told.irrelevant)
+        return LiftedIndex(current.index, current.model, self.parts.learned, current.walk_index, told=told)
+
+    def untaught(self) -> Feedback:
+        """What was told and is not learned from even now: the held-out queries, and all that was irrelevant."""
+        relevant = self.current.told.relevant
+        held = relevant.known_to(self.parts.held)
+        return Feedback(relevant.select(held.nonzero().flatten()), self.current.told.irrelevant)
+
+    def train(self) -> LiftedIndex:
+        """The next version; ``folds`` are its lifts that each missed a fold."""
+        count = len(self.serving)
+        everyone = torch.ones_like(self.fold, dtype=torch.bool)
+        self.folds = [
+            self._gone_on(f"lift, fold {inside + 1} of {count}", model, self.fold != inside)
+            for inside, model in enumerate(self.serving)
+        ]
+        model = self._gone_on("lift", self.current.model, everyone)
+        told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)
+        lifted = LiftedIndex(self.current.index, model, self.parts.learned, told=told)
+        model.ranker.load_state_dict(self._ranker(lifted).state_dict())
+        return lifted
+
+    def guarded(self, ranker: SubgraphRanker, folds: list[LiftModel]) -> Scores:
+        """nDCG@10 of every old query that judges."""
+        return np.concatenate([np.empty(0), *(ranked_ndcg(ranker, *judge) for judge in self._guards(folds))])
+
+    def _gone_on(self, name: str, model: LiftModel, taught: Tensor) -> LiftModel:
+        """A lift after more training on the queries that may teach it: the new ones, and a sample of the old."""
+        parts, config = self.parts, self.stages.config
+        new, old = (numbers[taught[numbers]] for numbers in (parts.new, parts.old))
+        past = Reservoir(max(config.more.replay, 1), torch.Generator().manual_seed(config.seed))
+        if config.more.replay:
+            past.add(parts.learned.pairs(old))
+        pairs = ReplayedPairs(parts.learned, new, config.answers_per_query, past)
+        penalties = [] if self.ewc is None else [self.ewc]
+        return self.stages.train_lift(name, deepcopy(model), parts.learned, pairs, config.more.lift, penalties)
+
+    def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
+        """The ranker after more training, at the epoch that is best for new and old queries that judge."""
+        parts, config = self.parts, self.stages.config
+        numbers = _some(parts.new, config.more.max_ranked, config.seed)
+        if config.more.replay:
+            rest = parts.old[~torch.isin(parts.old, parts.guards)]
+            numbers = torch.cat([numbers, _some(rest, len(numbers), config.seed)])
+        subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
+        relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
+        ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
+        judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self._guards(self.folds)]
+
+        def evaluate() -> float:
+            return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
+
+        objective = RankingObjective(ranker, subgraphs, relevance, measured=True)
+        penalties = [] if self.ewc is None else [self.ewc.part("ranker")]
+        memories = (parts.learned, parts.held)
+        self.stages.run("ranker", ranker, objective, config.more.ranker, memories, evaluate, penalties)
+        return ranker
+
+    def _guards(self, folds: list[LiftModel]) -> list[tuple[Subgraphs, Memory]]:
+        """The old queries that judge, each as the lift that has not seen it draws it; empty where there are none."""
+        learned, numbers = self.parts.learned, self.parts.guards
+        if not len(numbers):
+            return []
+        subgraphs, owners = cross_fitted(self.current.index, folds, learned, numbers)
+        return [(subgraphs, learned.select(owners))]
 
 
-def _serving(current: LiftedIndex, model: LiftModel, parts: _Parts, held: Tensor) -> LiftedIndex:
-    """What serves now, had it not been told of the held-out queries."""
-    relevant = current.told.relevant.select((~held).nonzero().flatten())
-    told = Feedback(relevant, current.told.irrelevant)
-    return LiftedIndex(current.index, model, parts.learned, current.walk_index, told=told)
-
-
-def _untaught(current: LiftedIndex, parts: _Parts) -> Feedback:
-    """What the new version was told and did not learn from: the held-out queries, and what was irrelevant."""
-    held = current.told.relevant.known_to(parts.held)
-    return Feedback(current.told.relevant.select(held.nonzero().flatten()), current.told.irrelevant)
-
-
-def _train(stages: Stages, current: LiftedIndex, parts: _Parts, ewc: EWC | None) -> LiftedIndex:
-    """The new version: a lift that went on, and a ranker that learned from candidates of lifts that went on."""
-    more, learned = stages.config.more, parts.learned
-    generator = torch.Generator().manual_seed(stages.config.seed)
-    fold = torch.randperm(len(learned), generator=generator) % stages.config.folds
-
-    def gone_on(name: str, inside: int) -> LiftModel:
-        """The serving lift after more training on all queries that are not in a fold."""
-        new, old = (numbers[fold[numbers] != inside] for numbers in (parts.new, parts.old))
-        past = Reservoir(max(more.replay, 1), generator)
-        if more.replay:
-            past.add(learned.pairs(old))
-        pairs = ReplayedPairs(learned, new, stages.config.answers_per_query, past)
-        penalties = [] if ewc is None else [ewc]
-        return stages.train_lift(name, deepcopy(current.model), learned, pairs, more.lift, penalties)
-
-    ranked = [parts.new[torch.randperm(len(parts.new), generator=generator)[: more.max_ranked]]]
-    if more.replay:
-        ranked.append(parts.old[torch.randperm(len(parts.old), generator=generator)[: len(ranked[0])]])
-    numbers = torch.cat(ranked)
-    drawn, owners = [], []
-    for inside in range(stages.config.folds):
-        model = gone_on(f"lift, fold {inside + 1} of {stages.config.folds}", inside)
-        own = numbers[fold[numbers] == inside]
-        drawn.append(LiftedIndex(current.index, model, learned).subgraphs(learned.queries[own], own=own))
-        owners.append(own)
-    subgraphs = Subgraphs.cat(drawn)
-    relevance = learned.grade(torch.cat(owners).unsqueeze(1), subgraphs.rows)
-    model = gone_on("lift", stages.config.folds)
-    lifted = LiftedIndex(
-        current.index, model, learned, told=Feedback(Memory.empty(current.index.channels), current.told.irrelevant)
-    )
-    ranker = deepcopy(model.ranker).to(stages.device)
-    judges = [(lifted.subgraphs(parts.held.queries), parts.held)]
-    if len(parts.guards):
-        judges.append((lifted.subgraphs(learned.queries[parts.guards], own=parts.guards), learned.select(parts.guards)))
-
-    def evaluate() -> float:
-        return sum(float(ranked_ndcg(ranker, drawn, queries).mean()) for drawn, queries in judges) / len(judges)
-
-    objective = RankingObjective(ranker, subgraphs, relevance, measured=True)
-    penalties = [] if ewc is None else [ewc.part("ranker")]
-    stages.run("ranker", ranker, objective, more.ranker, (learned, parts.held), evaluate, penalties)
-    model.ranker.load_state_dict(ranker.state_dict())
-    return lifted
-
-
-def _known_ndcg(lifted: LiftedIndex, parts: _Parts) -> Scores:
-    """nDCG@10 of the old queries that judge, each without its own answers in the memory."""
-    queries = parts.learned.select(parts.guards)
-    if not len(queries):
-        return ndcg(lifted, parts.held, lifted.beam())[:0]
-    return ranked_ndcg(lifted.model.ranker, lifted.subgraphs(queries.queries, own=parts.guards), queries)
+def _some(numbers: Tensor, count: int, seed: int) -> Tensor:
+    """A random sample of numbers, ascending."""
+    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
+    return numbers[order[:count]].sort().values
 
 
 def _reason(gain: float, interval: tuple[float, float], sure: bool, lost: float, guards: int, max_loss: float) -> str:

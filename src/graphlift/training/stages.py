@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graphlift.continual.fisher import Weights
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
@@ -26,6 +27,7 @@ from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig
 from graphlift.training.contrast import ContrastObjective
+from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, ndcg, ndcg_of_rows
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
@@ -47,10 +49,12 @@ class Attempt:
     Attributes:
         lifted: ready to search.
         walk_ndcg: nDCG@10 of every dev query by the walk alone, before the ranker.
+        folds: weights of the lifts that each missed a fold of the queries.
     """
 
     lifted: LiftedIndex
     walk_ndcg: Scores
+    folds: list[Weights]
 
 
 class Stages:
@@ -81,7 +85,9 @@ class Stages:
         """A model of these queries; the ranker's epoch is chosen on dev."""
         model = self._lift(queries, "lift")
         lifted = LiftedIndex(self.index, model, queries)
-        subgraphs, relevance = self._cross_fitted(queries)
+        folds = self._folds(queries)
+        subgraphs, owners = cross_fitted(self.index, folds, queries, self._ranked(len(queries)))
+        relevance = queries.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(model.ranker).to(self.device)
         drawn = lifted.subgraphs(dev.queries)
 
@@ -91,7 +97,8 @@ class Stages:
         objective = RankingObjective(ranker, subgraphs, relevance)
         self.run("ranker", ranker, objective, self.config.ranker, (queries, dev), evaluate)
         model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(lifted, ndcg(lifted.walk_index, dev, lifted.beam(), lifted.lift_queries(dev.queries)))
+        walk = ndcg(lifted.walk_index, dev, lifted.beam(), lifted.lift_queries(dev.queries))
+        return Attempt(lifted, walk, [lift_weights(model) for model in folds])
 
     def lift_again(self, queries: Memory, ranker: SubgraphRanker) -> LiftedIndex:
         """A lift and a memory of more queries under a ranker that is trained already."""
@@ -99,22 +106,19 @@ class Stages:
         model.ranker.load_state_dict(ranker.state_dict())
         return LiftedIndex(self.index, model, queries)
 
-    def _cross_fitted(self, queries: Memory) -> tuple[Subgraphs, Tensor]:
-        """Subgraphs of training queries under lifts that have not seen them, and the grades of their candidates.
+    def _ranked(self, count: int) -> Tensor:
+        """Numbers of the queries that the ranker learns from, of so many."""
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(self.config.seed))
+        return order[:MAX_RANKED].sort().values
 
-        Candidates from a lift that was trained on the query look better than those of any new query will.
-        """
-        folds = min(self.config.folds, len(queries))
-        order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(self.config.seed))
-        parts, owners = [], []
-        for fold in range(folds):
-            outside = order[torch.arange(len(order)) % folds != fold].sort().values
-            model = self._lift(queries.select(outside), f"lift, fold {fold + 1} of {folds}")
-            inside = order[fold::folds][: MAX_RANKED // folds].sort().values
-            parts.append(LiftedIndex(self.index, model, queries).subgraphs(queries.queries[inside], own=inside))
-            owners.append(inside)
-        subgraphs = Subgraphs.cat(parts)
-        return subgraphs, queries.grade(torch.cat(owners).unsqueeze(1), subgraphs.rows)
+    def _folds(self, queries: Memory) -> list[LiftModel]:
+        """One lift a fold, trained on the queries of the other folds."""
+        folds = self.config.folds
+        fold = fold_of(queries.queries, folds)
+        return [
+            self._lift(queries.select((fold != inside).nonzero().flatten()), f"lift, fold {inside + 1} of {folds}")
+            for inside in range(folds)
+        ]
 
     def _lift(self, queries: Memory, name: str) -> LiftModel:
         """A fresh model whose lift is trained, on the CPU."""
@@ -205,6 +209,11 @@ def ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -
     shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
     best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(shown).indices
     return ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries)
+
+
+def lift_weights(model: LiftModel) -> Weights:
+    """All weights of a model but those of its ranker."""
+    return {name: weight for name, weight in model.state_dict().items() if not name.startswith("ranker.")}
 
 
 def _stage_seed(seed: int, name: str) -> int:
