@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from world import QUICK, make_world
+from world import QUICK, copy_of, make_world
 
 import graphlift as gl
 from graphlift.training.config import MoreConfig
@@ -37,7 +37,7 @@ class Stream:
 
     def lift(self):
         """The same fit every time, with feedback on 120 queries of the new kind."""
-        lift = gl.Lift._of(self.fitted._now)
+        lift = copy_of(self.fitted._now)
         lift.feedback(self.new[:120], [[f"d{row}"] for row in self.answers[160:280]])
         return lift
 
@@ -80,8 +80,6 @@ def test_training_on_the_new_alone_is_refused_and_changes_nothing(stream):
     assert report.dev_ndcg["after"] > report.dev_ndcg["before"]
     assert lift.lifted is before
     assert lift.report is report
-    with pytest.raises(gl.InputError, match="`rollback` needs an earlier version"):
-        gl.Lift._of(lift._now.rolled_back()).rollback()
 
 
 @pytest.mark.parametrize("config", [CONFIG, EWC], ids=["replay", "EWC"])
@@ -150,12 +148,12 @@ def test_what_is_missing_is_named(stream):
     with pytest.raises(gl.InputError, match="`fit_more` goes on from a published fit"):
         lift.fit_more()
     with pytest.raises(gl.InputError, match=r"`feedback` must tell answers of at least 20 queries .* got 0"):
-        gl.Lift._of(stream.fitted._now).fit_more()
+        copy_of(stream.fitted._now).fit_more()
     with pytest.raises(gl.InputError, match="`rollback` needs an earlier version"):
         stream.world.lift().rollback()
 
 
 def test_the_first_fit_can_be_taken_back(stream):
-    lift = gl.Lift._of(stream.fitted._now)
+    lift = copy_of(stream.fitted._now)
     lift.rollback()
     assert lift.lifted is None

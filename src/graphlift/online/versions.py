@@ -86,7 +86,7 @@ class Versions:
                     after = kept_up(change.applied(after))
                 report = result.report
                 said = report.model_dump(include={"published", "reason", "dev_ndcg", "past_ndcg"})
-                self._kept(after, "fit", **said)
+                self._kept(after, "fit", said)
         return result
 
     def roll_back(self) -> None:
@@ -94,7 +94,7 @@ class Versions:
         with self._writing:
             if self._since is not None:
                 raise InputError("a fit of this lift is running; wait for it to end.")
-            self._kept(rolled_back(self.now), "rollback")
+            self._kept(rolled_back(self.now), "rollback", {})
 
     @contextmanager
     def _fitting(self) -> Iterator[Snapshot]:
@@ -109,12 +109,12 @@ class Versions:
         finally:
             self._since = None
 
-    def _kept(self, after: Snapshot, reason: str, **said: Any) -> None:
+    def _kept(self, after: Snapshot, event: str, said: dict[str, Any]) -> None:
         """Write what changed the weights, and let it serve."""
         if self._store is not None:
             after = linked(after)
-            self._store.write_version(after, reason)
-            self._store.note(reason, **said)
+            self._store.write_version(after, event)
+            self._store.note(event, **said)
         self.now = after
 
     def save(self, path: Path) -> None:
