@@ -12,11 +12,13 @@ import numpy.typing as npt
 from graphlift.errors import InputError
 from graphlift.evaluation.comparison import Comparison, compare
 from graphlift.evaluation.runs import run_from_rankings
+from graphlift.feedback import Feedback
 from graphlift.index.hits import Hits
 from graphlift.index.hnsw import HnswIndex
 from graphlift.index.ids import Id
 from graphlift.judgments import Judgments, judged, listed, plain
 from graphlift.lifted import LiftedIndex
+from graphlift.memory import Memory
 from graphlift.online.changes import Add, Remove, Tell, Update
 from graphlift.online.versions import Versions
 from graphlift.store.snapshot import Snapshot
@@ -175,12 +177,15 @@ class Lift:
 
     def fit_more(
         self,
+        queries: npt.ArrayLike | None = None,
+        qrels: Judgments | None = None,
         *,
+        query_ids: Iterable[Id] | None = None,
         config: FitConfig | None = None,
         device: str | None = None,
         progress: ProgressCallback | None = None,
     ) -> FitReport:
-        """Learn from the feedback since the last fit, without forgetting, and serve the result if it is better.
+        """Learn from what was told since the last fit, without forgetting, and serve the result if it is better.
 
         Training starts from the weights that serve, and sees old queries along with new ones
         (`FitConfig.more` says how). The new version serves only if new queries that were held out surely gain, and
@@ -188,6 +193,9 @@ class Lift:
         counts outright.
 
         Args:
+            queries: vectors (Q, C) of more queries to learn from, next to those of the feedback.
+            qrels: relevant documents of these, as in `fit`; they are remembered if the new version serves.
+            query_ids: ids of the rows of ``queries``; 0 to Q - 1 where left out.
             config: everything that can be set, the seed included; the model keeps its shape.
             device: where to train; CUDA where there is one, else the CPU.
             progress: called after every epoch.
@@ -196,7 +204,8 @@ class Lift:
             What happened, and whether the new version serves; `rollback` goes back.
 
         Raises:
-            InputError: nothing was fitted yet, or there is too little feedback; nothing changes.
+            InputError: nothing was fitted yet, something does not fit, or there is too little to learn from; nothing
+                changes.
 
         Example:
             >>> rng = np.random.default_rng(0)
@@ -209,10 +218,18 @@ class Lift:
             40
         """
 
+        if (queries is None) != (qrels is None):
+            raise InputError("`queries` and `qrels` must be given together, got one of them.")
+        query_ids = None if query_ids is None else list(query_ids)
+
         def run(now: Snapshot) -> FitResult:
-            if now.lifted is None or not now.lifted.learned:
+            lifted = now.lifted
+            if lifted is None or not lifted.learned:
                 raise InputError("`fit_more` goes on from a published fit, got none; `fit` makes the first one.")
-            return fit_more(now.lifted, config or FitConfig(), legacy=now.legacy, device=device, progress=progress)
+            if queries is not None and qrels is not None:
+                more = judged(now.index, queries, query_ids, qrels, "qrels").memory
+                lifted = lifted.remembering(Feedback(more, Memory.empty(now.index.channels)))
+            return fit_more(lifted, config or FitConfig(), legacy=now.legacy, device=device, progress=progress)
 
         return self._versions.fit(run).report
 

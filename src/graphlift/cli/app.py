@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import graphlift
-from graphlift.cli import add, build, demo, evaluate, feedback, fit, info, remove, search, update
+from graphlift.cli import add, build, demo, evaluate, feedback, fit, info, remove, rollback, search, update
 
 app = typer.Typer(
     name="graphlift",
@@ -36,6 +36,7 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("build")(build.build)
 app.command("fit")(fit.fit)
+app.command("rollback")(rollback.rollback)
 app.command("eval")(evaluate.evaluate)
 app.command("search")(search.search)
 app.command("add")(add.add)

@@ -1,0 +1,1 @@
+"""What is forgotten when feedback comes one task after the other."""
