@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -225,3 +226,26 @@ def test_wrong_usage_and_help():
     assert re.search(r"demo.*build.*fit.*eval.*search.*info", graphlift("-h"), re.DOTALL)
     assert "No such" in graphlift("frobnicate", expect=2)
     assert graphlift("--version").startswith("graphlift ")
+
+
+@pytest.mark.slow
+def test_learning_on_and_back(files, fitted, tmp_path):
+    path = tmp_path / "store"
+    shutil.copytree(fitted[0], path)
+    printed = graphlift("fit", path, "--continue", *judged(files, "qrels_test.tsv"))
+    assert "queries learned before" in printed
+    assert "the earlier weights serve" in graphlift("rollback", path) or "Not published" in printed
+    message = graphlift("fit", path, "--continue", "--dev-qrels", files / "qrels_test.tsv", expect=1)
+    assert "`--dev-qrels` does not go with `--continue`" in message
+
+
+@pytest.mark.slow
+def test_clicks_in_place_of_judgments(files, store, tmp_path):
+    path, log = tmp_path / "store", tmp_path / "log.jsonl"
+    shutil.copytree(store, path)
+    rows = [line.split("\t") for line in (files / "qrels_train.tsv").read_text().splitlines()[1:]]
+    log.write_text("\n".join(json.dumps({"query": q, "shown": ["d0x", d], "clicked": [d]}) for q, d, _ in rows))
+    given = judged(files, "qrels_train.tsv")[:-2]
+    assert "nDCG@10 of held-out queries" in graphlift("fit", path, *given, "--clicks", log, "--eta", 0.5)
+    assert "go together" in graphlift("fit", path, *given, expect=1)
+    assert "exclude each other" in graphlift("fit", path, *judged(files, "qrels_train.tsv"), "--clicks", log, expect=1)

@@ -51,6 +51,11 @@ class Stream:
         return float(ndcg(lift.lifted, memory, 64).mean())
 
 
+@pytest.fixture(autouse=True)
+def _few_samples(monkeypatch):
+    monkeypatch.setattr("graphlift.training.consolidate.FISHER_SAMPLES", 40)
+
+
 @pytest.fixture(scope="module")
 def stream():
     return Stream()

@@ -50,8 +50,8 @@ class MoreConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lift: LoopConfig = LoopConfig(epochs=8, max_steps=200, batch_size=256, lr=6e-4)
-    ranker: LoopConfig = LoopConfig(epochs=6, max_steps=150, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
+    lift: LoopConfig = LoopConfig(epochs=8, max_steps=100, batch_size=256, lr=6e-4)
+    ranker: LoopConfig = LoopConfig(epochs=8, max_steps=300, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
     max_ranked: int = Field(default=2000, ge=1)
     replay: int = Field(default=5000, ge=0)
     ewc: float = Field(default=0.0, ge=0)

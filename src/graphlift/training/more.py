@@ -215,7 +215,10 @@ class _Step:
         def evaluate() -> float:
             return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
 
-        objective = RankingObjective(ranker, subgraphs, relevance, measured=True)
+        old = torch.isin(owners, parts.old)  # they count as much as the new ones, though they may be few
+        often = max(1, round(int((~old).sum()) / max(int(old.sum()), 1)))
+        repeats = torch.where(old, often, 1)
+        objective = RankingObjective(ranker, subgraphs, relevance, repeats=repeats, measured=True)
         penalties = [] if self.ewc is None else [self.ewc.part("ranker")]
         memories = (parts.learned, parts.held)
         self.stages.run("ranker", ranker, objective, config.more.ranker, memories, evaluate, penalties)

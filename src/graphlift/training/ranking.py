@@ -17,25 +17,36 @@ class RankingObjective:
         ranker: what is trained.
         subgraphs: of the training queries.
         relevance: grades of the candidates, 0 where not relevant, (B, n).
+        repeats: how often each query counts an epoch, (B,); once where left out.
         measured: whether the attributes' scales are known from an earlier training; else they are measured here.
     """
 
     def __init__(
-        self, ranker: SubgraphRanker, subgraphs: Subgraphs, relevance: Tensor, *, measured: bool = False
+        self,
+        ranker: SubgraphRanker,
+        subgraphs: Subgraphs,
+        relevance: Tensor,
+        *,
+        repeats: Tensor | None = None,
+        measured: bool = False,
     ) -> None:
         useful = (relevance > 0).any(dim=1) & ((relevance == 0) & subgraphs.mask).any(dim=1)
         self.ranker, self.device = ranker, ranker.scale.device
         self.subgraphs, self.relevance = subgraphs[useful], relevance[useful]
+        self.queries = torch.arange(len(self.relevance))
+        if repeats is not None:
+            self.queries = self.queries.repeat_interleave(repeats[useful])
         if not measured:
             self.ranker.fit_norms(self.subgraphs)
 
     def __len__(self) -> int:
-        return len(self.relevance)
+        return len(self.queries)
 
     def start_epoch(self, generator: torch.Generator) -> None:
         """Nothing to draw: the subgraphs stay."""
 
     def loss(self, examples: Tensor, generator: torch.Generator) -> Tensor:
         """Listwise loss of some queries."""
-        subgraphs = self.subgraphs[examples].to(self.device)
-        return listwise_softmax(self.ranker(subgraphs), self.relevance[examples].to(self.device), subgraphs.mask)
+        queries = self.queries[examples]
+        subgraphs = self.subgraphs[queries].to(self.device)
+        return listwise_softmax(self.ranker(subgraphs), self.relevance[queries].to(self.device), subgraphs.mask)
