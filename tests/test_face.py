@@ -13,7 +13,8 @@ def test_all_is_what_is_offered():
 
 def test_the_calls_of_the_readme_exist():
     assert all(
-        hasattr(gl.Lift, name) for name in ("fit", "search", "evaluate", "feedback", "add", "remove", "update", "save")
+        hasattr(gl.Lift, name)
+        for name in ("fit", "fit_more", "rollback", "search", "evaluate", "feedback", "add", "remove", "update", "save")
     )
     assert gl.nn.RuvectorConv
     assert gl.load

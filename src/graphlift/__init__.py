@@ -1,5 +1,6 @@
 """graphlift turns the graph of an HNSW index into a graph neural network that learns from relevance pairs."""
 
+from graphlift import continual as continual
 from graphlift import losses as losses
 from graphlift import nn as nn
 from graphlift import search as search
@@ -45,6 +46,7 @@ __all__ = [
     "StoreVersionError",
     "UnknownIdError",
     "__version__",
+    "continual",
     "load",
     "losses",
     "nn",
