@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
+from graphlift.training.step_back import step_back
 
 MIN_HELD = 50
 """So many new queries judge, or half of them where they are few."""
@@ -201,7 +203,10 @@ class _Step:
         return self.stages.train_lift(name, deepcopy(model), parts.learned, pairs, config.more.lift, penalties)
 
     def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
-        """The ranker after more training, at the epoch that is best for new and old queries that judge."""
+        """The ranker after more training, at the epoch that is best for new and old queries that judge.
+
+        Then it goes back towards its old weights as far as the old queries want it to.
+        """
         parts, config = self.parts, self.stages.config
         numbers = _some(parts.new, config.more.max_ranked, config.seed)
         if config.more.replay:
@@ -212,8 +217,8 @@ class _Step:
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
         judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self._guards(self.folds)]
 
-        def evaluate() -> float:
-            return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
+        def score(*judging: tuple[Subgraphs, Memory]) -> float:
+            return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judging) / len(judging)
 
         old = torch.isin(owners, parts.old)  # they count as much as the new ones, though they may be few
         often = max(1, round(int((~old).sum()) / max(int(old.sum()), 1)))
@@ -221,7 +226,11 @@ class _Step:
         objective = RankingObjective(ranker, subgraphs, relevance, repeats=repeats, measured=True)
         penalties = [] if self.ewc is None else [self.ewc.part("ranker")]
         memories = (parts.learned, parts.held)
-        self.stages.run("ranker", ranker, objective, config.more.ranker, memories, evaluate, penalties)
+        self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)
+        if len(judges) > 1:
+            allowed = float(self.guarded(self.current.model.ranker, self.serving).mean()) - config.more.max_loss
+            new, old = (partial(score, judge) for judge in judges)
+            step_back(ranker, self.current.model.ranker, new, old, allowed)
         return ranker
 
     def _guards(self, folds: list[LiftModel]) -> list[tuple[Subgraphs, Memory]]:
