@@ -26,8 +26,8 @@ TASKS, TRAIN, DEV = 5, 10_000, 5_000
 EPOCHS, BATCH, LR, HIDDEN = 5, 64, 0.05, 256
 FISHER_SAMPLES, REPLAY, DECAY = 1_000, 1_000, 0.9
 STRENGTHS = {
-    "EWC": (10.0, 100.0, 1000.0),
-    "online EWC": (10.0, 100.0, 1000.0),
+    "EWC": (10.0, 30.0, 100.0),
+    "online EWC": (10.0, 30.0, 100.0),
     "Avalanche EWC": (100.0, 1000.0, 10_000.0),
 }
 """The strength is chosen on images that neither train nor test, with seed 0."""
@@ -97,6 +97,8 @@ def learn(
     for task in tasks:
         x, y = task["train"]
         train(net, x, y, generator, penalties, past)
+        if not all(bool(weight.isfinite().all()) for weight in net.parameters()):  # too strong for this learning rate
+            return [[0.0] * TASKS]
         if strength:
             sample = torch.randperm(len(x), generator=generator)[:FISHER_SAMPLES]
             fisher = fisher_of_batch(net, _cross_entropy, x[sample], y[sample], chunk_size=100)

@@ -229,8 +229,8 @@ class _Step:
         self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)
         if len(judges) > 1:
             allowed = float(self.guarded(self.current.model.ranker, self.serving).mean()) - config.more.max_loss
-            new, old = (partial(score, judge) for judge in judges)
-            step_back(ranker, self.current.model.ranker, new, old, allowed)
+            of_new, of_old = (partial(score, judge) for judge in judges)
+            step_back(ranker, self.current.model.ranker, of_new, of_old, allowed)
         return ranker
 
     def _guards(self, folds: list[LiftModel]) -> list[tuple[Subgraphs, Memory]]:
