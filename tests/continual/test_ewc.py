@@ -91,6 +91,28 @@ def test_the_penalty_is_there_after_every_task(net, form):
     assert len(penalties) == (1 if form == "online" else 3)
 
 
+def test_two_tasks_merged_pull_as_both_do(net):
+    first = EWC.at(net, random_fisher(net), strength=5.0)
+    shift(net)
+    fisher = random_fisher(net) | {"0.bias": torch.zeros(4)}
+    second = EWC.at(net, fisher, strength=5.0)
+    shift(net)
+    merged = first.merged(second)
+    found, one, two = (gradients(net, penalty) for penalty in (merged, first, second))
+    for name in found:
+        torch.testing.assert_close(found[name], one[name] + two[name])
+    with pytest.raises(InputError, match="`other` must have the same strength"):
+        first.merged(EWC.at(net, fisher, strength=4.0))
+
+
+def test_a_part_is_the_penalty_of_a_submodule(net):
+    ewc = EWC.at(net, random_fisher(net), strength=5.0)
+    shift(net)
+    parts = [ewc.part(name)(net.get_submodule(name)) for name in ("0", "2")]
+    torch.testing.assert_close(ewc(net), parts[0] + parts[1])
+    torch.testing.assert_close(ewc.to("cpu")(net), ewc(net))
+
+
 def test_it_remembers_what_plain_training_forgets():
     """Two tasks that need different weights: without the pull the second one wipes out the first."""
 

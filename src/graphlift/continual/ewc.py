@@ -132,6 +132,11 @@ class EWC:
             anchor[name] = self.anchor[name].lerp(other.anchor[name], share)
         return EWC(fisher, anchor, self.strength)
 
+    def to(self, device: torch.device | str) -> EWC:
+        """The same penalty for a module on another device."""
+        fisher, anchor = ({name: t.to(device) for name, t in part.items()} for part in (self.fisher, self.anchor))
+        return EWC(fisher, anchor, self.strength)
+
     def part(self, name: str) -> EWC:
         """The penalty of one submodule, by its dotted name.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from graphlift.continual.ewc import EWC
 from graphlift.continual.reservoir import Reservoir
-from graphlift.errors import InputError
 from graphlift.feedback import Feedback
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
@@ -22,57 +22,17 @@ from graphlift.sampling import ReplayedPairs
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
-from graphlift.training.fit import MIN_QUERIES, FitResult, device_of
+from graphlift.training.fit import FitResult, device_of
 from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
-from graphlift.training.hold_out import hold_out
 from graphlift.training.legacy import Legacy
 from graphlift.training.navigable import navigable
+from graphlift.training.parts import Parts, some
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
-
-MIN_HELD = 50
-"""So many new queries judge, or half of them where they are few."""
-GUARDS = 300
-"""So many old queries judge."""
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """Who teaches and who judges.
-
-    Attributes:
-        learned: old queries and the new ones that teach.
-        new: numbers in ``learned`` of those that teach.
-        old: numbers of all that were learned before.
-        guards: numbers of old queries that judge; the ranker is not taught by them.
-        held: new queries that judge; they are not in ``learned``.
-    """
-
-    learned: Memory
-    new: Tensor
-    old: Tensor
-    guards: Tensor
-    held: Memory
-
-    @classmethod
-    def of(cls, current: LiftedIndex, config: FitConfig) -> _Parts:
-        """A split by the configuration's seed."""
-        memory, told = current.memory, current.told.relevant
-        new = memory.known_to(told)
-        count = int(new.sum())
-        if count < MIN_QUERIES:
-            raise InputError(
-                f"`feedback` must tell answers of at least {MIN_QUERIES} queries since the last fit, got {count}."
-            )
-        share = max(config.dev_fraction, min(0.5, MIN_HELD / count))
-        learned, held = hold_out(memory, share * count / len(memory), config.seed, new)
-        new = learned.known_to(told)
-        old = (~new).nonzero().flatten()
-        return cls(learned, new.nonzero().flatten(), old, _some(old, min(GUARDS, len(old) // 4), config.seed), held)
 
 
 def fit_more(
@@ -102,10 +62,10 @@ def fit_more(
     """
     started = time.perf_counter()
     stages = Stages(current.index, config, device_of(device), None, progress)
-    parts = _Parts.of(current, config)
+    parts = Parts.of(current, config)
     legacy = legacy or Legacy((lift_weights(current.model),) * config.folds)
-    if config.more.ewc and legacy.ewc is None:
-        legacy = replace(legacy, ewc=anchored(stages, current.model, parts.learned, parts.old, None))
+    if config.more.ewc:
+        legacy = replace(legacy, ewc=_held(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
     after = step.train()
     beam = after.beam()
@@ -154,8 +114,9 @@ class _Step:
         legacy: what the last fit left.
     """
 
-    def __init__(self, stages: Stages, current: LiftedIndex, parts: _Parts, legacy: Legacy) -> None:
-        self.stages, self.current, self.parts, self.ewc = stages, current, parts, legacy.ewc
+    def __init__(self, stages: Stages, current: LiftedIndex, parts: Parts, legacy: Legacy) -> None:
+        self.stages, self.current, self.parts = stages, current, parts
+        self.ewc = None if legacy.ewc is None or not stages.config.more.ewc else legacy.ewc.to(stages.device)
         self.serving = legacy.models(current.model)
         self.fold = fold_of(parts.learned.queries, len(self.serving))
         self.folds: list[LiftModel] = []
@@ -208,10 +169,10 @@ class _Step:
         Then it goes back towards its old weights as far as the old queries want it to.
         """
         parts, config = self.parts, self.stages.config
-        numbers = _some(parts.new, config.more.max_ranked, config.seed)
+        numbers = some(parts.new, config.more.max_ranked, config.seed)
         if config.more.replay:
             rest = parts.old[~torch.isin(parts.old, parts.guards)]
-            numbers = torch.cat([numbers, _some(rest, len(numbers), config.seed)])
+            numbers = torch.cat([numbers, some(rest, len(numbers), config.seed)])
         subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
         relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
@@ -242,10 +203,11 @@ class _Step:
         return [(subgraphs, learned.select(owners))]
 
 
-def _some(numbers: Tensor, count: int, seed: int) -> Tensor:
-    """A random sample of numbers, ascending."""
-    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
-    return numbers[order[:count]].sort().values
+def _held(stages: Stages, current: LiftedIndex, parts: Parts, ewc: EWC | None) -> EWC | None:
+    """The penalty of the last time at the strength of this one, or one that is made of the old queries."""
+    if ewc is not None:
+        return replace(ewc, strength=stages.config.more.ewc)
+    return anchored(stages, current.model, parts.learned, parts.old, None) if len(parts.old) else None
 
 
 def _reason(gain: float, interval: tuple[float, float], sure: bool, lost: float, guards: int, max_loss: float) -> str:

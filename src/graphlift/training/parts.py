@@ -1,0 +1,61 @@
+"""Who teaches and who judges when a fit goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphlift.errors import InputError
+from graphlift.lifted import LiftedIndex
+from graphlift.memory import Memory
+from graphlift.training.config import FitConfig
+from graphlift.training.fit import MIN_QUERIES
+from graphlift.training.hold_out import hold_out
+
+MIN_HELD = 50
+"""So many new queries judge, or half of them where they are few."""
+GUARDS = 300
+"""So many old queries judge."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Who teaches and who judges.
+
+    Attributes:
+        learned: old queries and the new ones that teach.
+        new: numbers in ``learned`` of those that teach.
+        old: numbers of all that were learned before.
+        guards: numbers of old queries that judge; the ranker is not taught by them.
+        held: new queries that judge; they are not in ``learned``.
+    """
+
+    learned: Memory
+    new: Tensor
+    old: Tensor
+    guards: Tensor
+    held: Memory
+
+    @classmethod
+    def of(cls, current: LiftedIndex, config: FitConfig) -> Parts:
+        """A split by the configuration's seed."""
+        memory, told = current.memory, current.told.relevant
+        new = memory.known_to(told)
+        count = int(new.sum())
+        if count < MIN_QUERIES:
+            raise InputError(
+                f"`feedback` must tell answers of at least {MIN_QUERIES} queries since the last fit, got {count}."
+            )
+        share = max(config.dev_fraction, min(0.5, MIN_HELD / count))
+        learned, held = hold_out(memory, share * count / len(memory), config.seed, new)
+        new = learned.known_to(told)
+        old = (~new & (learned.counts > 0)).nonzero().flatten()  # their documents may all have gone
+        return cls(learned, new.nonzero().flatten(), old, some(old, min(GUARDS, len(old) // 4), config.seed), held)
+
+
+def some(numbers: Tensor, count: int, seed: int) -> Tensor:
+    """A random sample of numbers, ascending."""
+    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
+    return numbers[order[:count]].sort().values
