@@ -56,3 +56,36 @@ def test_the_unknown_id_is_named(unknown):
     assert "`relevant_ids`" in str(caught.value)
     assert f"got {unknown!r}" in str(caught.value)
     assert isinstance(caught.value, KeyError)
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_changes_equal_a_dictionary(kind, rng, monkeypatch):
+    """Over any history ids lead to the rows that a plain dictionary has, whether changes were merged or not."""
+    monkeypatch.setattr("graphlift.index.ids.MERGED_AT", 7)
+    ids = Ids([kind(number) for number in range(10)])
+    expected, count = {kind(number): number for number in range(10)}, 10
+    for step in range(60):
+        before, kept = ids, dict(expected)
+        if step % 3 and len(expected) > 3:
+            gone = [list(expected)[i] for i in rng.choice(len(expected), size=2, replace=False)]
+            ids = ids.minus(gone)
+            for name in gone:
+                del expected[name]
+        else:
+            new = [name for name in map(kind, range(20)) if name not in expected][:2] + [kind(100 + count)]
+            ids = ids.plus(new)
+            expected |= {name: count + place for place, name in enumerate(new)}
+            count += len(new)
+        assert ids.rows(list(expected)).tolist() == list(expected.values())
+        assert [name in ids for name in map(kind, range(20))] == [name in expected for name in map(kind, range(20))]
+        assert before.rows(list(kept)).tolist() == list(kept.values()), "the former ids changed"
+    removed = np.ones(count, dtype=bool)
+    removed[list(expected.values())] = False
+    assert Ids(ids.array, removed).rows(list(expected)).tolist() == list(expected.values())
+
+
+def test_new_ids_must_be_new_and_of_the_kind():
+    ids = Ids(["cup", "mug"])
+    for given, words in ((["mug"], "holds"), (["a", "a"], "unique"), ([7], "must be str")):
+        with pytest.raises(InputError, match=words):
+            ids.plus(given)

@@ -13,7 +13,7 @@ from graphlift.errors import InputError, UnknownIdError
 
 Id = int | str
 MERGED_AT = 1024
-"""So many changes, and an eighth of the ids, are kept beside the table of all before they are merged into it."""
+"""So many changes are kept beside the table of all, and copied with each further one, before they are merged into it."""
 
 
 class Ids:
@@ -93,7 +93,7 @@ class Ids:
         """Few changes are kept beside the table of all, many are merged into a new one."""
         other = copy(self)
         other.array, other._changes = array, {**self._changes, **changes}
-        if len(other._changes) > MERGED_AT + len(array) // 8:
+        if len(other._changes) > MERGED_AT:
             merged = self._row | other._changes
             other._row, other._changes = {name: row for name, row in merged.items() if row is not None}, {}
         return other
