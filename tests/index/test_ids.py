@@ -72,7 +72,8 @@ def test_changes_equal_a_dictionary(kind, rng, monkeypatch):
             for name in gone:
                 del expected[name]
         else:
-            new = [name for name in map(kind, range(20)) if name not in expected][:2] + [kind(100 + count)]
+            free = [name for name in map(kind, range(20)) if name not in expected]
+            new = [*free[:2], kind(100 + count)]
             ids = ids.plus(new)
             expected |= {name: count + place for place, name in enumerate(new)}
             count += len(new)
