@@ -70,7 +70,7 @@ class NeighborTable:
         """Number of neighbors of each node, (N,)."""
         return self.mask.sum(dim=1)
 
-    @property
+    @cached_property
     def edge_index(self) -> Tensor:
         """Links in PyG's form (2, E): row 0 the source (neighbor), row 1 the target that lists it."""
         target = torch.arange(len(self), device=self.device)[:, None].expand_as(self.ids)

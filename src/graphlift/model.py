@@ -1,4 +1,4 @@
-"""The model: what is trained and saved, and the one place where a name becomes a class."""
+"""The model: what is trained and saved."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from graphlift.graph import EMPTY, NeighborTable
 from graphlift.nn import RuvectorConv
+from graphlift.nn.pyg import GATConv, GATv2Conv, GCNConv, SAGEConv
 
 IN, OUT, NODES, SLOTS, SOURCES = 5, 6, 7, 3, 11
 
@@ -22,6 +23,9 @@ class Case:
     build: Callable[[int, int], nn.Module]
     weighted: bool = False
     edge_dim: int | None = None
+    reads_in_order: bool = False
+    selects: bool = False  # a neighbor may go unheard
+    asks_for_degrees: bool = False  # which the sources of a pair do not have
 
     def __str__(self):
         return self.name
@@ -46,6 +50,14 @@ ALL_CONVS = [
     Case("RuvectorConv of one head", lambda i, o: RuvectorConv(i, o, heads=1, dropout=0.5), weighted=True),
     Case("RuvectorConv with edges", lambda i, o: RuvectorConv(i, o, heads=2, edge_dim=4), True, edge_dim=4),
     Case("RuvectorConv in chunks", lambda i, o: RuvectorConv(i, o, heads=6, chunk_size=2), weighted=True),
+    Case("GCNConv", GCNConv, weighted=True, asks_for_degrees=True),
+    Case("GATConv", lambda i, o: GATConv(i, o, heads=3)),
+    Case("GATConv with edges", lambda i, o: GATConv(i, o, heads=2, edge_dim=4), edge_dim=4),
+    Case("GATv2Conv", lambda i, o: GATv2Conv(i, o, heads=3)),
+    Case("GATv2Conv with edges", lambda i, o: GATv2Conv(i, o, heads=2, edge_dim=4), edge_dim=4),
+    Case("SAGEConv of mean", SAGEConv),
+    Case("SAGEConv of max", lambda i, o: SAGEConv(i, o, aggr="max"), selects=True),
+    Case("SAGEConv of LSTM", lambda i, o: SAGEConv(i, o, aggr="lstm"), reads_in_order=True),
 ]
 every_conv = pytest.mark.parametrize("case", ALL_CONVS, ids=str)
 
@@ -83,7 +95,10 @@ def test_neighbor_order_invariance(case, make_table):
     order = torch.argsort(torch.rand(NODES, SLOTS))
     index = (torch.arange(NODES).unsqueeze(1), order)
     shuffled = conv(x, NeighborTable(table.ids[index]), *picked(edges, index))
-    assert_close(shuffled, conv(x, table, *edges))
+    if case.reads_in_order:
+        assert (shuffled - conv(x, table, *edges)).abs().max() > 0.01
+    else:
+        assert_close(shuffled, conv(x, table, *edges))
 
 
 @every_conv
@@ -130,7 +145,9 @@ def test_a_node_depends_on_its_neighbors_alone(case, make_table):
     for node in range(NODES):
         [gradient] = torch.autograd.grad(conv(x, table, *edges)[node].square().sum(), x)
         heard = {node, *table.ids[node][table.mask[node]].tolist()}
-        assert set(gradient.any(dim=1).nonzero().flatten().tolist()) == heard
+        found = set(gradient.any(dim=1).nonzero().flatten().tolist())
+        assert found <= heard
+        assert case.selects or found == heard
 
 
 @every_conv
@@ -144,7 +161,7 @@ def test_a_batch_of_one_is_a_row_of_the_batch(case, make_table):
         assert_close(alone, out[one])
 
 
-@every_conv
+@pytest.mark.parametrize("case", [case for case in ALL_CONVS if not case.asks_for_degrees], ids=str)
 def test_a_pair_of_the_same_nodes_is_the_plain_call(case, make_table):
     conv, x, table, edges = case.conv(), torch.randn(NODES, IN), make_table(NODES, SLOTS), case.edges()
     assert_close(conv((x, x), table, *edges), conv(x, table, *edges))

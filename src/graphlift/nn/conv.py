@@ -13,6 +13,7 @@ from graphlift.graph import NeighborTable
 from graphlift.nn import fast, ruvector
 from graphlift.nn.folded import FoldedUpdate
 from graphlift.nn.gru import GatedUpdate
+from graphlift.nn.inputs import check_dropout, check_edge_dim, check_heads, check_inputs
 from graphlift.nn.neighbor_attention import masked_softmax, neighbor_attention
 
 
@@ -69,14 +70,10 @@ class RuvectorConv(nn.Module):
         chunk_size: int = 1024,
     ) -> None:
         super().__init__()
-        if heads < 1 or out_channels % heads:
-            raise InputError(
-                f"`out_channels` must be divisible by `heads`, got out_channels={out_channels} and heads={heads}."
-            )
-        if not 0 <= dropout < 1:
-            raise InputError(f"`dropout` must lie in [0, 1), got {dropout}.")
+        check_heads(out_channels, heads)
+        check_dropout(dropout)
         self.in_channels, self.out_channels, self.heads = in_channels, out_channels, heads
-        self.dropout, self.chunk_size = dropout, chunk_size
+        self.dropout, self.edge_dim, self.chunk_size = dropout, edge_dim, chunk_size
         self.lin_msg = nn.Linear(in_channels, out_channels)
         self.lin_query = nn.Linear(out_channels, out_channels)
         self.lin_key = nn.Linear(out_channels, out_channels)
@@ -113,8 +110,9 @@ class RuvectorConv(nn.Module):
         Raises:
             InputError: shapes do not fit each other, or an edge weight is negative or not finite.
         """
-        sources, targets = x if isinstance(x, tuple) else (x, x)
-        self._check(sources, targets, neighbors, edge_weight, edge_attr)
+        sources, targets = check_inputs(
+            x, neighbors, edge_weight, edge_attr, in_channels=self.in_channels, edge_dim=self.edge_dim
+        )
         messages = self._messages(sources)  # (S, C)
         states = self._messages(targets) if isinstance(x, tuple) else messages  # (N, C)
 
@@ -153,7 +151,7 @@ class RuvectorConv(nn.Module):
               edge_attr (G, T, S, D), fastest where its memory runs channels first
             - **output:** (G, T, C)
         """
-        self._check_edge_dim(edge_attr)
+        check_edge_dim(edge_attr, self.edge_dim)
         states, messages = self._dense_messages(x)
         alpha = self._dense_attention(states, messages, mask, edge_attr)  # (G, H, T, S)
         values = self._split_heads(F.linear(messages, self.lin_value.weight)).transpose(1, 2)
@@ -219,35 +217,6 @@ class RuvectorConv(nn.Module):
     def _split_heads(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., H, C / H)."""
         return x.unflatten(-1, (self.heads, -1))
-
-    def _check_edge_dim(self, edge_attr: Tensor | None) -> None:
-        if (edge_attr is None) != (self.lin_edge is None):
-            wanted = "no edge attributes" if self.lin_edge is None else f"{self.lin_edge.in_features} a link"
-            raise InputError(f"`edge_attr` must match `edge_dim`: the layer was built for {wanted}.")
-
-    def _check(
-        self,
-        sources: Tensor,
-        targets: Tensor,
-        neighbors: NeighborTable,
-        edge_weight: Tensor | None,
-        edge_attr: Tensor | None,
-    ) -> None:
-        expected = [
-            ("x", targets, (len(neighbors), self.in_channels)),
-            ("x", sources, (neighbors.num_sources, self.in_channels)),
-            ("edge_weight", edge_weight, tuple(neighbors.ids.shape)),
-        ]
-        self._check_edge_dim(edge_attr)
-        if edge_attr is not None and self.lin_edge is not None:
-            expected.append(("edge_attr", edge_attr, (*neighbors.ids.shape, self.lin_edge.in_features)))
-        for name, tensor, shape in expected:
-            if tensor is not None and tuple(tensor.shape) != shape:
-                raise InputError(f"`{name}` must have shape {shape}, got {tuple(tensor.shape)}.")
-        if edge_weight is not None:
-            used = edge_weight.detach()[neighbors.mask]
-            if not (torch.isfinite(used) & (used >= 0)).all():
-                raise InputError("`edge_weight` must be finite and non-negative wherever there is a neighbor.")
 
     @classmethod
     def from_ruvector(cls, text: str) -> RuvectorConv:

@@ -1,0 +1,1 @@
+"""Every layer of the family, measured where it is supposed to help."""
