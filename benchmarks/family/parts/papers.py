@@ -1,0 +1,79 @@
+"""GCN and GAT as in their papers.
+
+Accuracy in percent on the test nodes of the public split, mean and deviation over 10 seeds, with the papers' own
+widths, dropout and optimiser. The epoch is the one that is best on the dev nodes. GCN: two layers, 16 channels, dropout
+0.5, 200 epochs at 0.01, weight decay on the first layer. GAT: 8 heads of 8 channels, then one head, dropout 0.6 on
+states and attention, up to 500 epochs at 0.005, patience 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch.nn import functional as F
+
+from benchmarks.family.nodes import CITATIONS, Schedule, citations, train
+from graphlift.nn.encoder import GraphEncoder
+from graphlift.nn.pyg import GATConv, GCNConv
+from graphlift.nn.tasks import NodeClassifier
+
+SEEDS = range(10)
+PUBLISHED = {"GCN": {"Cora": 81.5, "CiteSeer": 70.3}, "GAT": {"Cora": 83.0, "CiteSeer": 72.5}}
+SCHEDULES = {"GCN": Schedule(decay_first_only=True), "GAT": Schedule(lr=0.005, epochs=500, patience=100)}
+
+
+def classifier(name: str, words: int, classes: int) -> NodeClassifier:
+    """The network of the paper."""
+    if name == "GCN":
+        return NodeClassifier(GraphEncoder([GCNConv(words, 16), GCNConv(16, classes)], dropout=0.5))
+    convs = [GATConv(words, 64, heads=8, dropout=0.6), GATConv(64, classes, heads=1, dropout=0.6)]
+    return NodeClassifier(GraphEncoder(convs, activation=F.elu, dropout=0.6))
+
+
+def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
+    """Every seed of every network on every graph."""
+    for graph_name in CITATIONS:
+        graph = citations(data, graph_name)
+        for name in PUBLISHED:
+            runs = results.setdefault(graph_name, {}).setdefault(name, [])
+            for seed in SEEDS[len(runs) :]:
+                outcome = train(
+                    lambda name=name, graph=graph: classifier(name, graph.x.shape[1], graph.num_classes),
+                    graph,
+                    SCHEDULES[name],
+                    seed,
+                )
+                runs.append(round(100 * outcome.test, 2))
+                yield f"{graph_name} {name} seed {seed}: {runs[-1]:.1f} ({outcome.epochs} epochs)"
+
+
+def table(results: dict[str, Any]) -> str:
+    """Published beside measured."""
+    lines = ["| | " + " | ".join(f"{g}, published | {g}, here" for g in results) + " |"]
+    lines.append("|---" * (1 + 2 * len(results)) + "|")
+    for name, published in PUBLISHED.items():
+        cells = [f"{published[g]:.1f} | {_spread(runs.get(name, []))}" for g, runs in results.items()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(runs: list[float]) -> str:
+    return f"{fmean(runs):.1f} ± {pstdev(runs):.1f} ({len(runs)} seeds)" if runs else "-"
+
+
+def draw(results: dict[str, Any], figure: Figure) -> None:
+    """A dot for each seed, a line for what was published."""
+    axes = figure.subplots()
+    rows = [(g, name) for g in results for name in PUBLISHED]
+    for y, (g, name) in enumerate(rows):
+        runs = results[g].get(name, [])
+        axes.plot(runs, [y] * len(runs), "o", color="#0b62a4", alpha=0.5, label="one seed" if y == 0 else None)
+        axes.plot(PUBLISHED[name][g], y, "|", color="black", markersize=18, label="published" if y == 0 else None)
+    axes.set_yticks(range(len(rows)), [f"{name}, {g}" for g, name in rows])
+    axes.set_xlabel("accuracy on the test nodes, %")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
