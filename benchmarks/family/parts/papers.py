@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean, pstdev
 from typing import Any
 
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
 from benchmarks.family.nodes import CITATIONS, Schedule, citations, train
+from benchmarks.family.show import BLUE, markdown, spread
 from graphlift.nn.encoder import GraphEncoder
 from graphlift.nn.pyg import GATConv, GCNConv
 from graphlift.nn.tasks import NodeClassifier
@@ -53,16 +53,12 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
 
 def table(results: dict[str, Any]) -> str:
     """Published beside measured."""
-    lines = ["| | " + " | ".join(f"{g}, published | {g}, here" for g in results) + " |"]
-    lines.append("|---" * (1 + 2 * len(results)) + "|")
-    for name, published in PUBLISHED.items():
-        cells = [f"{published[g]:.1f} | {_spread(runs.get(name, []))}" for g, runs in results.items()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _spread(runs: list[float]) -> str:
-    return f"{fmean(runs):.1f} ± {pstdev(runs):.1f} ({len(runs)} seeds)" if runs else "-"
+    head = ["", *(f"{graph}, {which}" for graph in results for which in ("published", f"here, {len(SEEDS)} seeds"))]
+    rows = [
+        [name, *(cell for g, runs in results.items() for cell in (published[g], spread(runs.get(name, []))))]
+        for name, published in PUBLISHED.items()
+    ]
+    return markdown(head, rows)
 
 
 def draw(results: dict[str, Any], figure: Figure) -> None:
@@ -71,7 +67,7 @@ def draw(results: dict[str, Any], figure: Figure) -> None:
     rows = [(g, name) for g in results for name in PUBLISHED]
     for y, (g, name) in enumerate(rows):
         runs = results[g].get(name, [])
-        axes.plot(runs, [y] * len(runs), "o", color="#0b62a4", alpha=0.5, label="one seed" if y == 0 else None)
+        axes.plot(runs, [y] * len(runs), "o", color=BLUE, alpha=0.5, label="one seed" if y == 0 else None)
         axes.plot(PUBLISHED[name][g], y, "|", color="black", markersize=18, label="published" if y == 0 else None)
     axes.set_yticks(range(len(rows)), [f"{name}, {g}" for g, name in rows])
     axes.set_xlabel("accuracy on the test nodes, %")
