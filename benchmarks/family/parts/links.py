@@ -3,8 +3,8 @@
 Area under the ROC curve in percent, mean and deviation over 3 random splits: a tenth of the links and as many pairs
 that are not linked are tested, a twentieth is chosen on, the rest is the graph. All encoders have two layers of 32 and
 16 channels and learn 200 epochs at 0.01, with as many random pairs as links an epoch; the epoch that is best on the
-links to choose on is kept. `GAE` is the network of Kipf and Welling (2016), who report 91.0 and 89.5; in the others the words
-are projected to 32 channels first. `words` compares the projected words of both ends, without a layer.
+links to choose on is kept. `GAE` is the network of Kipf and Welling (2016), who report 91.0 and 89.5; in the others the
+words are projected to 32 channels first. `words` compares the projected words of both ends, without a layer.
 """
 
 from __future__ import annotations

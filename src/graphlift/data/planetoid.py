@@ -113,7 +113,7 @@ class _Unpickler(pickle.Unpickler):
             return _Csr
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
-        known = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+        known: dict[tuple[str, str], Any] = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
         known |= {("collections", "defaultdict"): defaultdict}
         known |= {("_codecs", "encode"): _encode}
         known |= {(builtins, "list"): list for builtins in ("builtins", "__builtin__")}

@@ -43,6 +43,7 @@ class RuvectorConv(nn.Module):
         heads: attention heads H.
         dropout: share of the updated state that is dropped in training, in the original (not inverted) form.
         edge_dim: width D of edge attributes; None for none.
+        head_channels: width of a head; an even share of C where left out.
         chunk_size: nodes that are computed at a time where no gradient is needed, so that memory stays flat.
 
     Shapes:
@@ -67,18 +68,22 @@ class RuvectorConv(nn.Module):
         heads: int = 4,
         dropout: float = 0.0,
         edge_dim: int | None = None,
+        head_channels: int | None = None,
         chunk_size: int = 1024,
     ) -> None:
         super().__init__()
-        check_heads(out_channels, heads)
+        if head_channels is None:
+            check_heads(out_channels, heads)
+            head_channels = out_channels // heads
         check_dropout(dropout)
         self.in_channels, self.out_channels, self.heads = in_channels, out_channels, heads
         self.dropout, self.edge_dim, self.chunk_size = dropout, edge_dim, chunk_size
         self.lin_msg = nn.Linear(in_channels, out_channels)
-        self.lin_query = nn.Linear(out_channels, out_channels)
-        self.lin_key = nn.Linear(out_channels, out_channels)
-        self.lin_value = nn.Linear(out_channels, out_channels)
-        self.lin_out = nn.Linear(out_channels, out_channels)
+        attended = heads * head_channels
+        self.lin_query = nn.Linear(out_channels, attended)
+        self.lin_key = nn.Linear(out_channels, attended)
+        self.lin_value = nn.Linear(out_channels, attended)
+        self.lin_out = nn.Linear(attended, out_channels)
         self.lin_agg = nn.Linear(out_channels, out_channels)
         self.gru = GatedUpdate(out_channels)
         self.norm = nn.LayerNorm(out_channels)
@@ -238,10 +243,12 @@ class RuvectorConv(nn.Module):
         """The layer as JSON for ``ruvector.GnnLayer.from_json``.
 
         Raises:
-            InputError: the layer has edge attributes, which the original lacks.
+            InputError: the layer has edge attributes or heads of another width, which the original lacks.
         """
         if self.lin_edge is not None:
             raise InputError("`edge_dim` must be None to write a RuVector layer, which has no edge attributes.")
+        if self.lin_query.out_features != self.out_channels:
+            raise InputError("`head_channels` must be left out to write a RuVector layer, whose heads share its width.")
         sizes = ruvector.Sizes(self.in_channels, self.out_channels, self.heads, self.dropout, self.norm.eps)
         return ruvector.dump(sizes, self.state_dict())
 

@@ -70,6 +70,10 @@ CONVS = MappingProxyType(
         "sage-mean": Member("pyg.SAGEConv", options=(("aggr", "mean"),)),
         "sage-max": Member("pyg.SAGEConv", options=(("aggr", "max"),)),
         "sage-lstm": Member("pyg.SAGEConv", options=(("aggr", "lstm"),)),
+        "adaptive-heads": Member(
+            "experimental.adaptive_heads.AdaptiveHeadsConv", heads=True, weighted=True, attributed=True
+        ),
+        "local-global": Member("experimental.local_global.LocalGlobalConv", heads=True, weighted=True, attributed=True),
     }
 )
 """Name to layer."""
