@@ -47,8 +47,14 @@ def citations(data: Path, name: str) -> CitationGraph:
     return read_planetoid(data / "planetoid" / name / "raw", CITATIONS[name])
 
 
-def train(build: Callable[[], NodeClassifier], graph: CitationGraph, schedule: Schedule, seed: int) -> Outcome:
-    """Train one classifier from one seed."""
+def train(
+    build: Callable[[], NodeClassifier],
+    graph: CitationGraph,
+    schedule: Schedule,
+    seed: int,
+    edges: tuple[Tensor | None, Tensor | None] = (None, None),
+) -> Outcome:
+    """Train one classifier from one seed; ``edges`` are the weights and attributes of links."""
     torch.manual_seed(seed)
     model = build()
     parts = list(model.encoder.convs.children())
@@ -61,9 +67,9 @@ def train(build: Callable[[], NodeClassifier], graph: CitationGraph, schedule: S
     while epochs < schedule.epochs and since < schedule.patience:
         model.train()
         optimizer.zero_grad()
-        F.cross_entropy(model(graph.x, graph.neighbors)[graph.train], graph.y[graph.train]).backward()
+        F.cross_entropy(model(graph.x, graph.neighbors, *edges)[graph.train], graph.y[graph.train]).backward()
         optimizer.step()
-        logits = model.classify(graph.x, graph.neighbors).log()
+        logits = model.classify(graph.x, graph.neighbors, *edges).log()
         loss = float(F.nll_loss(logits[graph.dev], graph.y[graph.dev]))
         dev = accuracy(logits, graph.y, graph.dev)
         if dev >= best_accuracy and loss <= best_loss:

@@ -25,11 +25,17 @@ def test_the_same_as_one_table(name, nodes, slots):
     assert_close(DegreeBuckets(conv)(x, table), conv(x, table))
 
 
+def test_what_links_carry_stays_with_them():
+    conv, table, x = member("ruvector").build(5, 6, heads=2, edge_dim=3).eval(), skewed(30, 20), torch.randn(30, 5)
+    weight, attr = torch.rand(30, 20), torch.randn(30, 20, 3)
+    assert_close(DegreeBuckets(conv)(x, table, weight, attr), conv(x, table, weight, attr))
+
+
 def test_no_table_is_much_wider_than_its_nodes_need():
     widths = []
 
     class Spy(torch.nn.Module):
-        def forward(self, x, neighbors):
+        def forward(self, x, neighbors, *_):
             widths.append((len(neighbors), neighbors.ids.shape[1], int(neighbors.degree.max())))
             return x[1]
 

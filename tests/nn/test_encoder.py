@@ -64,6 +64,14 @@ def test_sparse_is_dense(parts):
     assert (seen[0][x > 0] == 0).any()
 
 
+def test_what_links_carry_reaches_every_layer(make_table):
+    convs = [RuvectorConv(WIDTH, WIDTH, heads=2, edge_dim=3) for _ in range(2)]
+    x, table = torch.randn(NODES, WIDTH), make_table(NODES, 3)
+    edges = torch.rand(NODES, 3), torch.randn(NODES, 3, 3)
+    by_hand = convs[1](convs[0](x, table, *edges).relu(), table, *edges)
+    assert_close(GraphEncoder(convs)(x, table, *edges), by_hand)
+
+
 def test_dropout_is_for_training(parts):
     convs, project, x, table = parts
     encoder = GraphEncoder(convs, project, dropout=0.5)
@@ -85,7 +93,7 @@ def test_bad_options(parts):
 class Mean(nn.Module):
     """The plainest layer: every node becomes the mean of what it hears."""
 
-    def forward(self, x, neighbors):
+    def forward(self, x, neighbors, *_):
         return x[neighbors.ids].mean(dim=1)
 
 

@@ -2,9 +2,9 @@
 
 Accuracy in percent on the test nodes of the public split, mean and deviation over 10 seeds, with the papers' own
 widths, dropout and optimiser. The epoch that is kept is as good as any before in accuracy and in loss on the dev nodes,
-as the authors of GAT choose it. GCN: two layers, 16 channels, dropout
-0.5, 200 epochs at 0.01, weight decay on the first layer. GAT: 8 heads of 8 channels, then one head, dropout 0.6 on
-states and attention, up to 500 epochs at 0.005, patience 100.
+as the authors of GAT choose it. GCN: two layers, 16 channels, dropout 0.5, 200 epochs at 0.01, weight decay on the
+first layer. GAT: 8 heads of 8 channels, then one head, dropout 0.6 on states and attention, up to 500 epochs at 0.005,
+patience 100.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class DegreeBuckets(nn.Module):
             `GCNConv`.
 
     Shapes:
-        - as of the layer, without edge weights and attributes
+        - as of the layer, with x one tensor
 
     Example:
         >>> from graphlift.nn import RuvectorConv
@@ -38,24 +39,40 @@ class DegreeBuckets(nn.Module):
         super().__init__()
         self.conv = conv
 
-    def forward(self, x: Tensor, neighbors: NeighborTable) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
         """Update every node from its neighbors."""
-        parts = _buckets(neighbors)
-        out = [self.conv((x, x[rows]), table) for rows, table in parts]
-        order = torch.argsort(torch.cat([rows for rows, _ in parts]))
-        return torch.cat(out)[order]
+        buckets = _buckets(neighbors)
+        out = [
+            self.conv((x, x[b.rows]), b.table, *(None if e is None else e[b.slots] for e in (edge_weight, edge_attr)))
+            for b in buckets
+        ]
+        return torch.cat(out)[torch.argsort(torch.cat([b.rows for b in buckets]))]
+
+
+class _Bucket(NamedTuple):
+    """Nodes of like degree: their rows, their links with the filled slots first, and where these stood before."""
+
+    rows: Tensor
+    table: NeighborTable
+    slots: tuple[Tensor, Tensor]
 
 
 @lru_cache(maxsize=8)  # tables compare by identity, and a training run uses few
-def _buckets(neighbors: NeighborTable) -> list[tuple[Tensor, NeighborTable]]:
-    """Rows of like degree, and their links with the filled slots first."""
-    degree = neighbors.degree
+def _buckets(neighbors: NeighborTable) -> list[_Bucket]:
+    degree, capacity = neighbors.degree, neighbors.ids.shape[1]
     filled_first = torch.argsort((~neighbors.mask).int(), dim=1, stable=True)
-    ids = neighbors.ids.gather(1, filled_first)
-    parts, low, width = [], -1, FIRST_WIDTH
-    while low < neighbors.ids.shape[1]:
+    found: list[_Bucket] = []
+    low, width = -1, FIRST_WIDTH
+    while low < capacity:
         rows = ((degree > low) & (degree <= width)).nonzero().squeeze(1)
-        if len(rows):
-            parts.append((rows, NeighborTable(ids[rows, :width], neighbors.num_sources)))
+        if len(rows) or not found:
+            slots = rows.unsqueeze(1), filled_first[rows, :width]
+            found.append(_Bucket(rows, NeighborTable(neighbors.ids[slots], neighbors.num_sources), slots))
         low, width = width, width * GROWTH
-    return parts or [(degree, neighbors)]
+    return found

@@ -32,7 +32,7 @@ class GraphEncoder(nn.Module):
     node was and the gradient to it.
 
     Args:
-        convs: layers of the family whose widths fit, called without edge weights and attributes.
+        convs: layers of the family whose widths fit.
         project: a map of the input to the width of the first layer, where that is wanted; with a sparse x it is the
             only part that sees it.
         activation: after every layer but the last.
@@ -40,7 +40,8 @@ class GraphEncoder(nn.Module):
         skip: the direct paths. All but ``"none"`` need a projection and layers of one width.
 
     Shapes:
-        - **input:** x (N, C_in), dense or sparse CSR; neighbors of N rows
+        - **input:** x (N, C_in), dense or sparse CSR; neighbors of N rows and d slots; edge_weight (N, d) and
+          edge_attr (N, d, D), the same for all layers, as these take them
         - **output:** (N, C)
 
     Source: "layer skip connections", section 12.1 of the RuVector paper; He et al. (2016) for residual, Chen et al.,
@@ -71,13 +72,19 @@ class GraphEncoder(nn.Module):
         self.convs, self.project = nn.ModuleList(convs), project
         self.activation, self.dropout, self.skip = activation, dropout, skip
 
-    def forward(self, x: Tensor, neighbors: NeighborTable) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
         """The last states of all nodes."""
         if self.project is not None:
             x = self.activation(self.project(self._drop(x)))
         first, states = x, []
         for number, conv in enumerate(self.convs):
-            heard = conv(self._drop(x), neighbors)
+            heard = conv(self._drop(x), neighbors, edge_weight, edge_attr)
             if number < len(self.convs) - 1:
                 heard = self.activation(heard)
             path = {"residual": x, "initial": first}.get(self.skip)

@@ -15,11 +15,11 @@ class NodeClassifier(nn.Module):
     Train it with ``torch.nn.functional.cross_entropy`` of what `forward` gives for the labelled nodes.
 
     Args:
-        encoder: anything called as ``encoder(x, neighbors)``, such as a `GraphEncoder` or a layer.
+        encoder: anything called as a layer is, such as a `GraphEncoder` or a layer.
         head: from the encoder's states to one number a class; where left out, the encoder's own output is that.
 
     Shapes:
-        - **input:** x (N, C_in), neighbors of N rows
+        - **input:** x (N, C_in), neighbors of N rows, edge_weight and edge_attr as the encoder takes them
         - **output:** (N, number of classes)
 
     Example:
@@ -34,13 +34,25 @@ class NodeClassifier(nn.Module):
         super().__init__()
         self.encoder, self.head = encoder, nn.Identity() if head is None else head
 
-    def forward(self, x: Tensor, neighbors: NeighborTable) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
         """Logits of the classes of each node."""
-        return self.head(self.encoder(x, neighbors))
+        return self.head(self.encoder(x, neighbors, edge_weight, edge_attr))
 
-    def classify(self, x: Tensor, neighbors: NeighborTable) -> Tensor:
+    def classify(
+        self,
+        x: Tensor,
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
         """Probabilities of the classes of each node, as the trained model sees them: no dropout, no gradient."""
-        return _settled(self, x, neighbors).softmax(dim=1)
+        return _settled(self, x, neighbors, edge_weight, edge_attr).softmax(dim=1)
 
 
 class LinkPredictor(nn.Module):
@@ -50,7 +62,7 @@ class LinkPredictor(nn.Module):
     not, while ``neighbors`` holds neither the links to be tested nor those to be chosen on.
 
     Args:
-        encoder: anything called as ``encoder(x, neighbors)``.
+        encoder: anything called as a layer is.
 
     Shapes:
         - **input:** x (N, C_in), neighbors of N rows, links int64 (2, P): pairs of nodes
