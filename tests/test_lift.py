@@ -10,6 +10,7 @@ from world import QUICK, copy_of, make_world
 import graphlift as gl
 from graphlift.lifted import LiftedIndex
 from graphlift.model import LiftModel
+from graphlift.nn.family import CONVS, DEFAULT
 from graphlift.search.similarity import Similarity
 
 METRICS = ["cosine", "ip", "l2"]
@@ -61,6 +62,27 @@ def test_fit_gains_under_every_metric(world, metric):
     lift.fit(world.queries, world.train, query_ids=world.query_ids, config=QUICK)
     comparison = lift.evaluate(world.queries, world.test, query_ids=world.query_ids)
     assert comparison.all.lifted["nDCG@10"] > comparison.all.frozen["nDCG@10"] + 0.05
+
+
+@pytest.mark.parametrize("conv", [name for name in CONVS if name != DEFAULT])
+def test_every_layer_fits_and_is_kept(world, tmp_path, conv):
+    """Saved and loaded like the default; a short fit, in which the lift alone would pass the gate."""
+    model = QUICK.model.model_copy(update={"conv": conv})
+    ranker = QUICK.ranker.model_copy(update={"epochs": 1})
+    config = QUICK.model_copy(update={"model": model, "ranker": ranker})
+    lift = world.lift()
+    assert lift.fit(world.queries, world.train, query_ids=world.query_ids, config=config).published
+    lift.save(tmp_path / "store")
+    opened = gl.load(tmp_path / "store")
+    assert opened.lifted.model.config.conv == conv
+    ours, theirs = lift.search(world.queries), opened.search(world.queries)
+    assert (ours.ids == theirs.ids).all()
+    assert (ours.scores == theirs.scores).all()
+
+
+def test_an_unknown_layer_is_named():
+    with pytest.raises(ValueError, match=r"`conv` must be one of ruvector, .* got 'gnc'"):
+        gl.ModelConfig(conv="gnc")
 
 
 def test_hierarchical_encoder_fits(world):

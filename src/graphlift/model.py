@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
 from graphlift.search.descent import Descent
 from graphlift.search.similarity import Similarity
+
+
+def _known(conv: str) -> str:
+    member(conv)
+    return conv
 
 
 class ModelConfig(BaseModel):
@@ -29,6 +35,7 @@ class ModelConfig(BaseModel):
         num_layers: message passing steps in the subgraph.
         heads: attention heads of a layer.
         dropout: of node states, in training.
+        conv: the layer in the subgraph and in the hierarchical encoder, by its name in `graphlift.nn.family`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +49,7 @@ class ModelConfig(BaseModel):
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.05, ge=0, lt=1)
+    conv: Annotated[str, AfterValidator(_known)] = DEFAULT
 
 
 class LiftModel(nn.Module):
@@ -66,8 +74,11 @@ class LiftModel(nn.Module):
         super().__init__()
         self.channels, self.similarity, self.config = channels, similarity, config
         self.query_map, self.document_map = ResidualLinear(channels), ResidualLinear(channels)
-        self.hierarchical = HierarchicalEncoder(channels) if config.query_encoder == "hierarchical" else None
-        self.ranker = SubgraphRanker(config.hidden_channels, config.num_layers, config.heads, config.dropout)
+        walks = config.query_encoder == "hierarchical"
+        self.hierarchical = HierarchicalEncoder(channels, conv=config.conv) if walks else None
+        self.ranker = SubgraphRanker(
+            config.hidden_channels, config.num_layers, config.heads, config.dropout, config.conv
+        )
 
     @property
     def device(self) -> torch.device:

@@ -225,6 +225,7 @@ def test_wrong_usage_and_help():
     assert "--corpus" in graphlift("build", "-h")
     assert re.search(r"demo.*build.*fit.*eval.*search.*info", graphlift("-h"), re.DOTALL)
     assert "No such" in graphlift("frobnicate", expect=2)
+    assert "one of ruvector" in graphlift("fit", "s", "--queries", "q", "--qrels", "r", "--conv", "gnc", expect=2)
     assert graphlift("--version").startswith("graphlift ")
 
 

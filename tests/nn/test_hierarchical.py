@@ -10,6 +10,7 @@ from graphlift.errors import InputError
 from graphlift.graph import HnswGraph, Level
 from graphlift.index import HnswIndex
 from graphlift.nn import HierarchicalEncoder
+from graphlift.nn.family import CONVS
 from graphlift.search.descent import Descent
 
 CHANNELS = 7
@@ -37,9 +38,10 @@ def encoder_of(**options):
     return HierarchicalEncoder(CHANNELS, hidden_channels=6, heads=2, **{"k": 5} | options)
 
 
-def test_identity_at_birth(index):
+@pytest.mark.parametrize("conv", CONVS)
+def test_identity_at_birth(index, conv):
     queries = torch.randn(3, CHANNELS)
-    assert torch.equal(encoder_of()(queries, torch.tensor(index.vectors), Descent(index.graph)), queries)
+    assert torch.equal(encoder_of(conv=conv)(queries, torch.tensor(index.vectors), Descent(index.graph)), queries)
 
 
 def test_gradient_reaches_every_part(index):

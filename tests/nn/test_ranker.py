@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from graphlift.memory import Memory
 from graphlift.metric import Metric
+from graphlift.nn.family import CONVS, DEFAULT
 from graphlift.nn.ranker import Standardize, SubgraphRanker
 from graphlift.search.attributes import NODE_ATTRS
 from graphlift.search.subgraph import Space, build_subgraphs
@@ -30,9 +31,9 @@ def draw(space, num_past=PAST):
     return replace(drawn, mask=mask)
 
 
-def awake(subgraphs):
+def awake(subgraphs, conv=DEFAULT):
     """A ranker whose learned part is no longer zero."""
-    ranker = SubgraphRanker(hidden_channels=12, num_layers=2, heads=3).eval()
+    ranker = SubgraphRanker(hidden_channels=12, num_layers=2, heads=3, conv=conv).eval()
     ranker.fit_norms(subgraphs)
     with torch.no_grad():
         for parameter in ranker.parameters():
@@ -40,8 +41,9 @@ def awake(subgraphs):
     return ranker
 
 
-def test_fresh_ranker_keeps_the_order_of_the_walk(subgraphs):
-    ranker = SubgraphRanker(hidden_channels=12, num_layers=3, heads=2).eval()
+@pytest.mark.parametrize("conv", CONVS)
+def test_fresh_ranker_keeps_the_order_of_the_walk(subgraphs, conv):
+    ranker = SubgraphRanker(hidden_channels=12, num_layers=3, heads=2, conv=conv).eval()
     ranker.fit_norms(subgraphs)
     scores = ranker(subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
     similarity = subgraphs.similarity.masked_fill(~subgraphs.mask, -torch.inf)
@@ -63,13 +65,15 @@ def permuted(subgraphs, order):
     )
 
 
-def test_candidate_order_equivariance(subgraphs):
-    ranker, order = awake(subgraphs), torch.randperm(WALKED + RECALLED)
+@pytest.mark.parametrize("conv", CONVS)
+def test_candidate_order_equivariance(subgraphs, conv):
+    ranker, order = awake(subgraphs, conv), torch.randperm(WALKED + RECALLED)
     assert_close(ranker(permuted(subgraphs, order)), ranker(subgraphs)[:, order], rtol=1e-4, atol=1e-4)
 
 
-def test_masked_candidates_do_not_influence_the_others(subgraphs):
-    ranker, real = awake(subgraphs), subgraphs.mask
+@pytest.mark.parametrize("conv", CONVS)
+def test_masked_candidates_do_not_influence_the_others(subgraphs, conv):
+    ranker, real = awake(subgraphs, conv), subgraphs.mask
     count = real.shape[1]
     node_attr = torch.where(real.unsqueeze(2), subgraphs.node_attr, 99.0)
     both = torch.cat([real, real.new_ones(subgraphs.past.shape)], dim=1)

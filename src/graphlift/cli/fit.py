@@ -15,9 +15,18 @@ from graphlift.data import Qrels, Texts, qrels_of_clicks, read_clicks, read_qrel
 from graphlift.errors import InputError
 from graphlift.lift import open
 from graphlift.model import ModelConfig
+from graphlift.nn.family import CONVS, DEFAULT, member
 from graphlift.training.config import FitConfig
 
 CHECKPOINTS = "checkpoints"
+
+
+def _known(conv: str) -> str:
+    try:
+        member(conv)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+    return conv
 
 
 def fit(
@@ -53,6 +62,7 @@ def fit(
         ),
     ] = False,
     query_encoder: Annotated[Literal["linear", "hierarchical"], typer.Option(help="How a query is lifted.")] = "linear",
+    conv: Annotated[str, typer.Option(callback=_known, help=f"Layer of the network: {', '.join(CONVS)}.")] = DEFAULT,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 0,
     device: Annotated[
         str | None,
@@ -64,7 +74,7 @@ def fit(
     An interrupted fit goes on where it was when the same command is given again. With --continue old queries must not
     lose, either.
     """
-    config = FitConfig(model=ModelConfig(query_encoder=query_encoder), seed=seed)
+    config = FitConfig(model=ModelConfig(query_encoder=query_encoder, conv=conv), seed=seed)
     with open(store) as lift:
         texts, train = _given(queries, qrels, clicks, eta)
         x = None if texts is None else vectors_of(texts.texts, vectors, lift.embedder)

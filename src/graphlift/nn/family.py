@@ -61,9 +61,12 @@ class Member:
         return built
 
 
+DEFAULT = "ruvector"
+"""The paper's own layer."""
+
 CONVS = MappingProxyType(
     {
-        "ruvector": Member("conv.RuvectorConv", heads=True, weighted=True, attributed=True),
+        DEFAULT: Member("conv.RuvectorConv", heads=True, weighted=True, attributed=True),
         "gcn": Member("pyg.GCNConv", weighted=True),
         "gat": Member("pyg.GATConv", heads=True, attributed=True),
         "gatv2": Member("pyg.GATv2Conv", heads=True, attributed=True),

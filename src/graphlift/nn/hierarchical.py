@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from graphlift.errors import InputError
 from graphlift.graph import EMPTY, NeighborTable
-from graphlift.nn.conv import RuvectorConv
+from graphlift.nn.family import DEFAULT, member
 from graphlift.search.descent import Descent
 from graphlift.search.soft_top_k import soft_top_k
 
@@ -34,6 +34,7 @@ class HierarchicalEncoder(nn.Module):
         heads: attention heads of the layer.
         k: candidates kept on each level.
         temperature: first temperature of the soft top-k; it is learned.
+        conv: the layer, by its name in `graphlift.nn.family`.
 
     Shapes:
         - **input:** queries (B, C), x (N, C): the documents, in the order of the graph's nodes
@@ -51,7 +52,13 @@ class HierarchicalEncoder(nn.Module):
     """
 
     def __init__(
-        self, channels: int, hidden_channels: int = 64, heads: int = 4, k: int = 8, temperature: float = 0.1
+        self,
+        channels: int,
+        hidden_channels: int = 64,
+        heads: int = 4,
+        k: int = 8,
+        temperature: float = 0.1,
+        conv: str = DEFAULT,
     ) -> None:
         super().__init__()
         if k < 1 or temperature <= 0:
@@ -60,7 +67,9 @@ class HierarchicalEncoder(nn.Module):
             )
         self.k = k
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
-        self.conv = RuvectorConv(channels, hidden_channels, heads, edge_dim=3)
+        kind = member(conv)
+        self.attributed = kind.attributed
+        self.conv = kind.build(channels, hidden_channels, heads, edge_dim=3 if kind.attributed else None)
         self.lin_up = nn.Linear(hidden_channels, channels)
         nn.init.zeros_(self.lin_up.weight)
         nn.init.zeros_(self.lin_up.bias)
@@ -93,5 +102,5 @@ class HierarchicalEncoder(nn.Module):
         )
         slots = torch.arange(columns.numel(), device=ids.device).view(columns.shape)
         table = NeighborTable(slots.masked_fill(~real, EMPTY), num_sources=columns.numel())
-        refined = state + self.lin_up(self.conv((near.flatten(0, 1), mixed), table, weights, attr))
-        return refined, ids.gather(1, columns).masked_fill(~real, EMPTY)
+        heard = self.conv((near.flatten(0, 1), mixed), table, weights, attr if self.attributed else None)
+        return state + self.lin_up(heard), ids.gather(1, columns).masked_fill(~real, EMPTY)

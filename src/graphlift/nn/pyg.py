@@ -81,14 +81,13 @@ class _Attention(nn.Module):
         heads: int,
         dropout: float,
         edge_dim: int | None,
-        options: dict[str, Any],
     ) -> None:
         super().__init__()
         check_heads(out_channels, heads)
         check_dropout(dropout)
         self.in_channels, self.edge_dim = in_channels, edge_dim
         # PyG would give self-loops to the first nodes of a pair, as if sources and targets were the same.
-        options = {"dropout": dropout, "edge_dim": edge_dim, "add_self_loops": False, **options}
+        options = {"dropout": dropout, "edge_dim": edge_dim, "add_self_loops": False}
         self.conv = getattr(_pyg(), name)(in_channels, out_channels // heads, heads, **options)
 
     def forward(
@@ -148,18 +147,17 @@ class GATConv(_Attention):
         dropout: float = 0.0,
         edge_dim: int | None = None,
     ) -> None:
-        super().__init__("GATConv", in_channels, out_channels, heads, dropout, edge_dim, {})
+        super().__init__("GATConv", in_channels, out_channels, heads, dropout, edge_dim)
 
 
 class GATv2Conv(_Attention):
     r"""Graph attention whose nonlinearity stands between node and score.
 
     .. math::
-        \alpha_{ij} = \mathrm{softmax}_j\, \mathbf{a}^{\top} \mathrm{LeakyReLU}\big(\mathbf{W} \mathbf{x}_i +
-        \mathbf{W} \mathbf{x}_j + \mathbf{W}_e \mathbf{e}_{ij}\big)
+        \alpha_{ij} = \mathrm{softmax}_j\, \mathbf{a}^{\top} \mathrm{LeakyReLU}\big(\mathbf{W}_r \mathbf{x}_i +
+        \mathbf{W}_l \mathbf{x}_j + \mathbf{W}_e \mathbf{e}_{ij}\big)
 
-    In `GATConv` all nodes rank their neighbors alike; here the node has a say. One matrix serves both sides, so that a
-    layer has as many parameters as `GATConv`.
+    In `GATConv` all nodes rank their neighbors alike; here the node has a say. Node and neighbor have a matrix each.
 
     Args:
         in_channels: width of the input.
@@ -184,8 +182,7 @@ class GATv2Conv(_Attention):
         dropout: float = 0.0,
         edge_dim: int | None = None,
     ) -> None:
-        options = {"share_weights": True}
-        super().__init__("GATv2Conv", in_channels, out_channels, heads, dropout, edge_dim, options)
+        super().__init__("GATv2Conv", in_channels, out_channels, heads, dropout, edge_dim)
 
 
 class SAGEConv(nn.Module):

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphlift.nn.conv import RuvectorConv
+from graphlift.nn.family import DEFAULT, member
+from graphlift.nn.strongest import StrongestLinks
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import Subgraphs
 
@@ -64,20 +66,29 @@ class SubgraphRanker(nn.Module):
         num_layers: how far messages travel.
         heads: attention heads.
         dropout: of node states, in training.
+        conv: the layer, by its name in `graphlift.nn.family`; one without a dense form listens along the strongest
+            links alone.
 
     Example:
         >>> sum(p.numel() for p in SubgraphRanker(hidden_channels=48).parameters()) < 100_000
         True
     """
 
-    def __init__(self, hidden_channels: int = 48, num_layers: int = 1, heads: int = 4, dropout: float = 0.05) -> None:
+    def __init__(
+        self,
+        hidden_channels: int = 48,
+        num_layers: int = 1,
+        heads: int = 4,
+        dropout: float = 0.05,
+        conv: str = DEFAULT,
+    ) -> None:
         super().__init__()
         self.dropout = dropout
         self.norm_node, self.norm_past = Standardize(len(NODE_ATTRS)), Standardize(len(PAST_ATTRS))
         self.norm_edge = Standardize(len(EDGE_ATTRS))
         self.embed_node = _embedding(len(NODE_ATTRS), hidden_channels)
         self.embed_past = _embedding(len(PAST_ATTRS), hidden_channels)
-        self.convs = nn.ModuleList(_conv(hidden_channels, heads) for _ in range(num_layers))
+        self.convs = nn.ModuleList(_conv(conv, hidden_channels, heads) for _ in range(num_layers))
         self.lin_state = nn.Linear(hidden_channels, 1)
         self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
         self.scale = nn.Parameter(torch.tensor(20.0))
@@ -111,9 +122,17 @@ class SubgraphRanker(nn.Module):
         past = F.dropout(past, self.dropout, self.training)
         return states, past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
 
+    @property
+    def attends(self) -> bool:
+        """Whether the layers have an `attention` that can be shown."""
+        return all(isinstance(conv, RuvectorConv) for conv in self.convs)
+
     @torch.no_grad()
     def attention(self, subgraphs: Subgraphs) -> Tensor:
-        """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + P)."""
+        """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + P).
+
+        Only where it `attends`.
+        """
         states, past, mask, edge_attr = self._nodes(subgraphs, self.norm_node(subgraphs.node_attr))
         weights = self._layers[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
         return weights.mean(dim=1)
@@ -123,9 +142,11 @@ class SubgraphRanker(nn.Module):
         return cast("list[RuvectorConv]", list(self.convs))
 
 
-def _conv(channels: int, heads: int) -> RuvectorConv:
-    """A layer whose head h looks along link attribute h mod D alone, at first."""
+def _conv(name: str, channels: int, heads: int) -> nn.Module:
+    """A layer; of the default one, head h looks along link attribute h mod D alone, at first."""
     attrs = len(EDGE_ATTRS)
+    if name != DEFAULT:
+        return StrongestLinks(member(name), channels, heads, attrs, temperature=EDGE_SCALE)
     conv = RuvectorConv(channels, channels, heads, edge_dim=attrs)
     with torch.no_grad():
         pattern = torch.eye(attrs)[torch.arange(heads) % attrs]  # (heads, D)

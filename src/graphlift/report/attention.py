@@ -79,7 +79,9 @@ class Listening:
 
 
 def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike], past_texts: Sequence[str] | None) -> list[Listening]:
-    """What the top hits of each query listened to in the first layer; nothing while the frozen index serves.
+    """What the top hits of each query listened to in the first layer.
+
+    Nothing while the frozen index serves, or under a layer whose attention cannot be shown.
 
     Args:
         lift: what serves.
@@ -99,7 +101,7 @@ def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike], past_texts: Seq
         )
         for text, vector in queries.items()
     ]
-    if lifted is None:
+    if lifted is None or not lifted.model.ranker.attends:
         return []
     name = _document_names(lift)
     return [_listening(lifted, text, vector, name, past_texts) for text, vector in zip(queries, vectors, strict=True)]

@@ -58,8 +58,7 @@ class AdaptiveHeadsConv(nn.Module):
         if price < 0:
             raise InputError(f"`price` must not be negative, got {price}.")
         self.conv = RuvectorConv(in_channels, out_channels, heads, edge_dim=edge_dim)
-        self.gates = HeadGates(heads, price)
-        parametrize.register_parametrization(self.conv.lin_out, "weight", self.gates)
+        parametrize.register_parametrization(self.conv.lin_out, "weight", HeadGates(heads, price))
 
     def forward(
         self,
@@ -70,6 +69,11 @@ class AdaptiveHeadsConv(nn.Module):
     ) -> Tensor:
         """Update every node (target) from its neighbors."""
         return self.conv(x, neighbors, edge_weight, edge_attr)
+
+    @property
+    def gates(self) -> HeadGates:
+        """The gates of all heads."""
+        return cast(HeadGates, cast(Any, self.conv.lin_out).parametrizations.weight[0])
 
     @property
     def open_heads(self) -> int:
