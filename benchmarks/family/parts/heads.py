@@ -1,6 +1,6 @@
 """Adaptive heads: how many heads a layer needs.
 
-Two RuvectorConv layers of 64 channels on Cora, in the network of `layers`, over 3 seeds: 8 heads, 8 gated heads at two
+Two RuvectorConv layers of 64 channels on Cora, in the network of `layers`, over 2 seeds: 8 heads, 8 gated heads at two
 prices with the closed ones cut out after training, and 1 head from the start. Accuracy in percent on the test nodes, of
 the pruned network where heads are gated; the number of heads that are left in each layer; and nodes a second of both
 layers without gradient, on one thread, on 10,000 nodes of 32 neighbors each.
@@ -25,7 +25,7 @@ from graphlift.nn.encoder import GraphEncoder
 from graphlift.nn.experimental.adaptive_heads import AdaptiveHeadsConv
 from graphlift.nn.tasks import NodeClassifier
 
-SEEDS, WIDTH, NODES, SLOTS = range(3), 64, 10_000, 32
+SEEDS, WIDTH, NODES, SLOTS = range(2), 64, 10_000, 32
 LAYERS = {
     "8 heads": lambda: RuvectorConv(WIDTH, WIDTH, heads=8),
     "8 gated, price 0.02": lambda: AdaptiveHeadsConv(WIDTH, WIDTH, heads=8, price=0.02),

@@ -83,5 +83,6 @@ class LocalGlobalConv(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Scaled dot-product attention of (T, C) to (S, C), by heads."""
-        query, key, value = (part.unflatten(1, (self.heads, -1)).transpose(0, 1) for part in (query, key, value))
-        return F.scaled_dot_product_attention(query, key, value).transpose(0, 1).flatten(1)
+        # With a batch of one in front, torch takes the kernel that keeps no scores.
+        split = (part.unflatten(1, (self.heads, -1)).transpose(0, 1).unsqueeze(0) for part in (query, key, value))
+        return F.scaled_dot_product_attention(*split).squeeze(0).transpose(0, 1).flatten(1)
