@@ -1,8 +1,8 @@
 """Layer skips: how deep a stack still learns.
 
-Accuracy in percent on the test nodes of Cora, mean and deviation over 2 seeds, of stacks of 2, 8 and 16 GCN layers:
-words projected to 64 channels, layers of 64 channels, a linear classifier; dropout 0.5, Adam at 0.01 with decay 5e-4,
-at most 100 epochs, patience 50. `none` is the plain stack; the others are the skips of `GraphEncoder`.
+Accuracy in percent on the test nodes of Cora, mean and deviation over 2 seeds, of stacks of 2 and 8 GCN layers: words
+projected to 32 channels, layers of 32 channels, a linear classifier; dropout 0.5, Adam at 0.01 with decay 5e-4, 80
+epochs, of which one is kept as in `papers`. `none` is the plain stack; the others are the skips of `GraphEncoder`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphlift.nn.encoder import GraphEncoder, Skip
 from graphlift.nn.pyg import GCNConv
 from graphlift.nn.tasks import NodeClassifier
 
-SEEDS, WIDTH, DEPTHS, SKIPS = range(2), 64, (2, 8, 16), get_args(Skip)
+SEEDS, WIDTH, DEPTHS, SKIPS = range(2), 32, (2, 8), get_args(Skip)
 
 
 def classifier(skip: Skip, depth: int, words: int, classes: int) -> NodeClassifier:
@@ -41,7 +41,7 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
                 outcome = train(
                     lambda skip=skip, depth=depth: classifier(skip, depth, graph.x.shape[1], graph.num_classes),
                     graph,
-                    Schedule(epochs=100, patience=50),
+                    Schedule(epochs=80),
                     seed,
                 )
                 runs.append(round(100 * outcome.test, 2))

@@ -2,8 +2,8 @@
 
 Accuracy in percent on the test nodes of the public split, mean and deviation over 2 seeds. The same network around
 every layer: words projected to 32 channels, two layers of 32 channels and 4 heads, a linear classifier; dropout 0.5,
-Adam at 0.01 with decay 5e-4, at most 80 epochs, patience 30, the epoch that is best on the dev nodes. Nothing was
-tuned for any layer. `none` has no layer: the words alone.
+Adam at 0.01 with decay 5e-4, at most 80 epochs, patience 30, of which one is kept as in `papers`. Nothing was tuned for
+any layer. `none` has no layer: the words alone.
 
 Cost is that of one layer of 64 channels without gradient, on one thread, on 10,000 nodes of 16 neighbors each; memory
 is what a process of its own grows by.
