@@ -12,7 +12,7 @@ from graphlift.graph import EMPTY, NeighborTable
 from graphlift.nn import RuvectorConv
 from graphlift.nn.experimental.adaptive_heads import AdaptiveHeadsConv
 from graphlift.nn.experimental.local_global import LocalGlobalConv
-from graphlift.nn.pyg import GATConv, GATv2Conv, GCNConv, SAGEConv
+from graphlift.nn.pyg import GATConv, GATv2Conv, GCNConv, SAGEConv, TransformerConv
 
 IN, OUT, NODES, SLOTS, SOURCES = 5, 6, 7, 3, 11
 
@@ -58,6 +58,8 @@ ALL_CONVS = [
     Case("GATConv with edges", lambda i, o: GATConv(i, o, heads=2, edge_dim=4), edge_dim=4),
     Case("GATv2Conv", lambda i, o: GATv2Conv(i, o, heads=3)),
     Case("GATv2Conv with edges", lambda i, o: GATv2Conv(i, o, heads=2, edge_dim=4), edge_dim=4),
+    Case("TransformerConv", lambda i, o: TransformerConv(i, o, heads=3)),
+    Case("TransformerConv with edges", lambda i, o: TransformerConv(i, o, heads=2, edge_dim=4), edge_dim=4),
     Case("SAGEConv of mean", SAGEConv),
     Case("SAGEConv of max", lambda i, o: SAGEConv(i, o, aggr="max"), selects=True),
     Case("SAGEConv of LSTM", lambda i, o: SAGEConv(i, o, aggr="lstm"), reads_in_order=True),

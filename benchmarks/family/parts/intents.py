@@ -48,6 +48,8 @@ KINDS = {
     **{f"ruvector, {attr}": Kind("ruvector", (attr,)) for attr in LINK_ATTRS},
     "ruvector, all attributes": Kind("ruvector", LINK_ATTRS),
     "gat, all attributes": Kind("gat", LINK_ATTRS),
+    "transformer-conv": Kind("transformer-conv"),
+    "transformer-conv, all attributes": Kind("transformer-conv", LINK_ATTRS),
 }
 
 

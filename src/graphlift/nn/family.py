@@ -70,6 +70,7 @@ CONVS = MappingProxyType(
         "gcn": Member("pyg.GCNConv", weighted=True),
         "gat": Member("pyg.GATConv", heads=True, attributed=True),
         "gatv2": Member("pyg.GATv2Conv", heads=True, attributed=True),
+        "transformer-conv": Member("pyg.TransformerConv", heads=True, attributed=True),
         "sage-mean": Member("pyg.SAGEConv", options=(("aggr", "mean"),)),
         "sage-max": Member("pyg.SAGEConv", options=(("aggr", "max"),)),
         "sage-lstm": Member("pyg.SAGEConv", options=(("aggr", "lstm"),)),

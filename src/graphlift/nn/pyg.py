@@ -185,6 +185,49 @@ class GATv2Conv(_Attention):
         super().__init__("GATv2Conv", in_channels, out_channels, heads, dropout, edge_dim)
 
 
+class TransformerConv(nn.Module):
+    r"""Dot-product attention whose keys and messages both carry the attributes of the link.
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \mathbf{W}_1 \mathbf{x}_i + \sum_{j \in \mathcal{N}(i)} \alpha_{ij}
+        (\mathbf{W}_2 \mathbf{x}_j + \mathbf{W}_e \mathbf{e}_{ij}), \qquad
+        \alpha_{ij} = \mathrm{softmax}_j\, \frac{(\mathbf{W}_3 \mathbf{x}_i)^{\top}
+        (\mathbf{W}_4 \mathbf{x}_j + \mathbf{W}_e \mathbf{e}_{ij})}{\sqrt{d}}
+
+    In the other layers with edge attributes these say whom to listen to; here they are also a part of what is heard.
+
+    Args:
+        in_channels: width of the input.
+        out_channels: width C of the output, divisible by heads.
+        heads: attention heads, side by side in the output.
+        edge_dim: width D of edge attributes; None for none.
+
+    Shapes:
+        - **input:** as of `GATConv`
+        - **output:** (N, C)
+
+    Source: Shi et al., "Masked label prediction: unified message passing model for semi-supervised classification",
+    2021; ``torch_geometric.nn.TransformerConv``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, heads: int = 4, edge_dim: int | None = None) -> None:
+        super().__init__()
+        check_heads(out_channels, heads)
+        self.in_channels, self.edge_dim = in_channels, edge_dim
+        self.conv = _pyg().TransformerConv(in_channels, out_channels // heads, heads, edge_dim=edge_dim)
+
+    def forward(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        neighbors: NeighborTable,
+        edge_weight: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Tensor:
+        """Update every node (target) from its neighbors; edge weights are not listened to."""
+        both = check_inputs(x, neighbors, edge_weight, edge_attr, in_channels=self.in_channels, edge_dim=self.edge_dim)
+        return self.conv(both, neighbors.edge_index, None if edge_attr is None else edge_attr[neighbors.mask])
+
+
 class SAGEConv(nn.Module):
     r"""GraphSAGE: the node beside a summary of its neighbors.
 
