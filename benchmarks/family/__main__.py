@@ -59,7 +59,7 @@ def write(part: ModuleType, results: dict[str, Any], path: Path) -> None:
     about = {"versions": versions(), "threads": torch.get_num_threads(), "results": results}
     path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     title, _, rest = (part.__doc__ or "").strip().partition("\n")
-    text = f"# {title}\n\n{rest.strip()}\n\n{part.table(results)}\n"
+    text = f"# {title.removesuffix('.')}\n\n{rest.strip()}\n\n{part.table(results)}\n"
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     part.draw(results, figure)

@@ -37,17 +37,13 @@ def classifier(name: str, words: int, classes: int) -> NodeClassifier:
 
 def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
     """Every seed of every network on every graph."""
-    for graph_name in CITATIONS:
-        graph = citations(data, graph_name)
-        for name in PUBLISHED:
+    graphs = {name: citations(data, name) for name in CITATIONS}
+    for name in PUBLISHED:
+        for graph_name, graph in graphs.items():
             runs = results.setdefault(graph_name, {}).setdefault(name, [])
             for seed in SEEDS[len(runs) :]:
-                outcome = train(
-                    lambda name=name, graph=graph: classifier(name, graph.x.shape[1], graph.num_classes),
-                    graph,
-                    SCHEDULES[name],
-                    seed,
-                )
+                build = lambda name=name, graph=graph: classifier(name, graph.x.shape[1], graph.num_classes)  # noqa: E731
+                outcome = train(build, graph, SCHEDULES[name], seed)
                 runs.append(round(100 * outcome.test, 2))
                 yield f"{graph_name} {name} seed {seed}: {runs[-1]:.1f} ({outcome.epochs} epochs)"
 
