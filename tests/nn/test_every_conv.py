@@ -12,7 +12,8 @@ from graphlift.graph import EMPTY, NeighborTable
 from graphlift.nn import RuvectorConv
 from graphlift.nn.experimental.adaptive_heads import AdaptiveHeadsConv
 from graphlift.nn.experimental.local_global import LocalGlobalConv
-from graphlift.nn.pyg import GATConv, GATv2Conv, GCNConv, SAGEConv, TransformerConv
+from graphlift.nn.pyg import GCNConv, SAGEConv
+from graphlift.nn.pyg_attention import GATConv, GATv2Conv, TransformerConv
 
 IN, OUT, NODES, SLOTS, SOURCES = 5, 6, 7, 3, 11
 

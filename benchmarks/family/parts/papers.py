@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from benchmarks.family.nodes import CITATIONS, Schedule, citations, train
 from benchmarks.family.show import BLUE, markdown, spread
 from graphlift.nn.encoder import GraphEncoder
-from graphlift.nn.pyg import GATConv, GCNConv
+from graphlift.nn.pyg import GCNConv
+from graphlift.nn.pyg_attention import GATConv
 from graphlift.nn.tasks import NodeClassifier
 
 SEEDS = range(10)

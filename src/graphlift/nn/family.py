@@ -68,9 +68,9 @@ CONVS = MappingProxyType(
     {
         DEFAULT: Member("conv.RuvectorConv", heads=True, weighted=True, attributed=True),
         "gcn": Member("pyg.GCNConv", weighted=True),
-        "gat": Member("pyg.GATConv", heads=True, attributed=True),
-        "gatv2": Member("pyg.GATv2Conv", heads=True, attributed=True),
-        "transformer-conv": Member("pyg.TransformerConv", heads=True, attributed=True),
+        "gat": Member("pyg_attention.GATConv", heads=True, attributed=True),
+        "gatv2": Member("pyg_attention.GATv2Conv", heads=True, attributed=True),
+        "transformer-conv": Member("pyg_attention.TransformerConv", heads=True, attributed=True),
         "sage-mean": Member("pyg.SAGEConv", options=(("aggr", "mean"),)),
         "sage-max": Member("pyg.SAGEConv", options=(("aggr", "max"),)),
         "sage-lstm": Member("pyg.SAGEConv", options=(("aggr", "lstm"),)),
