@@ -53,10 +53,14 @@ def table(results: dict[str, Any]) -> str:
     """Published beside measured."""
     head = ["", *(f"{graph}, {which}" for graph in results for which in ("published", f"here, {len(SEEDS)} seeds"))]
     rows = [
-        [name, *(cell for g, runs in results.items() for cell in (published[g], spread(runs.get(name, []))))]
+        [name, *(cell for g, runs in results.items() for cell in (published[g], _counted(runs.get(name, []))))]
         for name, published in PUBLISHED.items()
     ]
     return markdown(head, rows)
+
+
+def _counted(runs: list[float]) -> str:
+    return spread(runs) + (f" ({len(runs)} so far)" if 0 < len(runs) < len(SEEDS) else "")
 
 
 def draw(results: dict[str, Any], figure: Figure) -> None:
