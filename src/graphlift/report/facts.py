@@ -28,8 +28,8 @@ def facts(lift: Lift) -> dict[str, dict[str, str]]:
             "query encoder": model.config.query_encoder,
             "candidates per query": f"{model.config.num_walked} walked, {model.config.num_recalled} recalled",
             "past queries per query": str(model.config.num_past),
-            "ranker": f"{counted(model.config.num_layers, f'{model.config.conv} layer')}, {model.config.hidden_channels} wide, "
-            f"{model.config.heads} heads",
+            "ranker": f"{counted(model.config.num_layers, f'{model.config.conv} layer')}, "
+            f"{model.config.hidden_channels} wide, {model.config.heads} heads",
             "weights": f"{sum(p.numel() for p in model.parameters()):,}",
         }
     if lift.report is not None:
