@@ -48,7 +48,7 @@ def hnsw_links(graph: HnswGraph, x: Tensor, similarity: Similarity) -> tuple[Nei
         levels.append(torch.full(on_level.shape, number / len(graph.levels)))
         mutual.append(_mutual(on_level))
     table = NeighborTable(torch.cat(ids, dim=1))
-    chunks = table.chunks(4096)
+    chunks = torch.arange(len(x)).split(4096)
     near = torch.cat([similarity.pairwise(x[c].unsqueeze(1), x[table.ids[c].clamp(min=0)]).squeeze(1) for c in chunks])
     place = near.masked_fill(~table.mask, -torch.inf).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     attr = torch.stack([near, 1 / (1 + place), torch.cat(levels, dim=1), torch.cat(mutual, dim=1)], dim=-1)
