@@ -6,7 +6,8 @@ import graphlift as gl
 def test_all_is_what_is_offered():
     public = {name for name in vars(gl) if not name.startswith("_")}
     modules = {"atomic", "cli", "data", "errors", "evaluation", "feedback", "graph", "growing", "index", "judgments"}
-    modules |= {"lift", "lifted", "memory", "metric", "model", "online", "report", "sampling", "store", "training"}
+    modules |= {"lift", "lifted", "memory", "metric", "model", "online", "report", "sampling", "serving", "store"}
+    modules |= {"training"}
     assert public - modules == set(gl.__all__) - {"__version__"}
     assert sorted(gl.__all__) == gl.__all__
 
