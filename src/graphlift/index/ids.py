@@ -13,7 +13,7 @@ from graphlift.errors import InputError, UnknownIdError
 
 Id = int | str
 MERGED_AT = 1024
-"""So many changes are kept beside the table of all, and copied with each further one, before they are merged into it."""
+"""So many changes stay beside the table of all, and are copied with each further one, until they are merged into it."""
 
 
 class Ids:
