@@ -5,7 +5,19 @@ import graphlift as gl
 
 def test_all_is_what_is_offered():
     public = {name for name in vars(gl) if not name.startswith("_")}
-    modules = {"atomic", "cli", "data", "errors", "evaluation", "feedback", "graph", "growing", "index", "judgments"}
+    modules = {
+        "atomic",
+        "cli",
+        "data",
+        "errors",
+        "evaluation",
+        "explain",
+        "feedback",
+        "graph",
+        "growing",
+        "index",
+        "judgments",
+    }
     modules |= {"lift", "lifted", "memory", "metric", "model", "online", "report", "sampling", "serving", "store"}
     modules |= {"training"}
     assert public - modules == set(gl.__all__) - {"__version__"}

@@ -21,7 +21,7 @@ FLOORS = [  # from the ground up; what stands on one floor may import from it an
     {"losses", "sampling", "continual", "search"},
     {"nn"},
     {"model", "serving"},
-    {"lifted"},
+    {"lifted", "explain"},
     {"training", "evaluation"},
     {"judgments", "lift", "online", "store"},
     {"__init__"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from graphlift.errors import InputError
 from graphlift.evaluation.comparison import Comparison, compare
 from graphlift.evaluation.runs import run_from_rankings
+from graphlift.explain import explain as explain_hits
 from graphlift.feedback import Feedback
 from graphlift.index.hits import Hits
 from graphlift.index.hnsw import HnswIndex
@@ -98,28 +100,44 @@ class Lift:
         """Name of what makes vectors of texts in this index's space, where it is known."""
         return self._now.embedder
 
-    def search(self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None) -> Hits:
+    def search(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        ef_search: int | None = None,
+        *,
+        cold_bonus: float | None = None,
+        explain: bool = False,
+    ) -> Hits:
         """The k best documents of each query.
 
         Args:
             queries: vectors of the same embedder as the documents', (Q, C).
             k: how many, at most N.
             ef_search: beam of the walk; the index's default where left out.
+            cold_bonus: added to the score of a document that no past query was answered by, so that new documents are
+                not buried by those with a record; what the fit chose where left out. A frozen index has no use for it.
+            explain: also say of each hit what moved it; takes as long as about 100 searches.
 
         Returns:
             ids and scores, (Q, k); scores of a lifted search order the results of one query and mean nothing else.
 
         Raises:
-            InputError: queries do not fit the index, or k is not in [1, N].
+            InputError: queries do not fit the index, k is not in [1, N], or the bonus is not finite.
         """
         now = self._now
         prepared = now.index.metric.prepare(queries, "queries", now.index.channels)
-        searcher = now.index if now.lifted is None else now.lifted
         k = now.index.checked_k(k)
+        bonus = _checked_bonus(now.lifted, cold_bonus)
         if not len(prepared):
-            return Hits(now.index.ids.array[:0].reshape(0, k), np.empty((0, k), dtype=np.float32))
-        scores, rows = searcher.search_rows(prepared, k, ef_search)
-        return Hits(now.index.ids.array[rows], scores)
+            no_ids, no_scores = now.index.ids.array[:0].reshape(0, k), np.empty((0, k), dtype=np.float32)
+            return Hits(no_ids, no_scores, () if explain else None)
+        if now.lifted is None:
+            found = now.index.search_rows(prepared, k, ef_search)
+        else:
+            found = now.lifted.search_rows(prepared, k, ef_search, bonus)
+        explanations = explain_hits(now.index, now.lifted, prepared, found, ef_search, bonus) if explain else None
+        return Hits(now.index.ids.array[found[1]], found[0], explanations)
 
     def fit(
         self,
@@ -331,6 +349,7 @@ class Lift:
         *,
         query_ids: Iterable[Id] | None = None,
         ef_search: int | None = None,
+        cold_bonus: float | None = None,
     ) -> Comparison:
         """Compare what serves now with the frozen index on judged queries, warm and cold ones apart.
 
@@ -341,19 +360,20 @@ class Lift:
             qrels: relevant documents by query id, grades whole numbers.
             query_ids: ids of the rows of ``queries``; 0 to Q - 1 where left out.
             ef_search: beam of both walks.
+            cold_bonus: as in `search`.
 
         Raises:
-            InputError: vectors do not fit, an id is unknown, or nothing is judged relevant.
+            InputError: vectors do not fit, an id is unknown, nothing is judged relevant, or the bonus is not finite.
         """
         now = self._now
+        bonus = _checked_bonus(now.lifted, cold_bonus)
         asked = judged(now.index, queries, query_ids, qrels, "qrels")
         x, k = asked.memory.queries.numpy(), min(10, len(now.index))
         beam = ef_search if now.lifted is None else now.lifted.beam(ef_search)  # the same for both
         names = [str(name) for name in now.index.ids.array]
-        rankings = [
-            [[names[row] for row in found] for found in searcher.search_rows(x, k, beam)[1].tolist()]
-            for searcher in (now.index, now.lifted or now.index)
-        ]
+        found = [now.index.search_rows(x, k, beam)[1]]
+        found.append(found[0] if now.lifted is None else now.lifted.search_rows(x, k, beam, bonus)[1])
+        rankings = [[[names[row] for row in hits] for hits in rows.tolist()] for rows in found]
         frozen, lifted = (run_from_rankings(asked.ids, ranking) for ranking in rankings)
         warm = [] if now.lifted is None else now.lifted.memory.warm_rows.tolist()
         return compare(asked.named_qrels(names), frozen, lifted, {names[row] for row in warm})
@@ -424,3 +444,12 @@ def open(path: str | Path) -> Lift:
         3
     """
     return Lift._of(Versions.attached(Path(path)))
+
+
+def _checked_bonus(lifted: LiftedIndex | None, cold_bonus: float | None) -> float:
+    """What a search adds to cold documents: what was asked for, or else what the fit chose."""
+    if cold_bonus is None:
+        return 0.0 if lifted is None else lifted.cold_bonus
+    if not isinstance(cold_bonus, int | float | np.number) or not math.isfinite(cold_bonus):
+        raise InputError(f"`cold_bonus` must be a finite number, got {cold_bonus!r}.")
+    return float(cold_bonus)

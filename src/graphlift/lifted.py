@@ -119,6 +119,11 @@ class LiftedIndex:
         """
         return max(self.index.checked_ef(ef_search), self.model.config.num_walked)
 
+    @property
+    def cold_bonus(self) -> float:
+        """What a search adds to documents that no past query was answered by, unless it is told otherwise."""
+        return float(self.model.ranker.cold_bonus) if self.learned else 0.0
+
     @cached_property
     def descent(self) -> Descent:
         """The frozen index's levels as tensors."""
@@ -129,8 +134,7 @@ class LiftedIndex:
         """The compiled way from a query to its candidates' scores, where there is one; made at the first search."""
         if self._scorer is None or self._scorer[0] is not self.space:  # copies of this object get spaces of their own
             config = self.model.config
-            learned = config.ranker == "subgraph"
-            found = Scorer.of(self.space, self.model.ranker, config.num_recalled) if learned else None
+            found = Scorer.of(self.space, self.model.ranker, config.num_recalled) if self.learned else None
             self._scorer = self.space, found
         return self._scorer[1]
 
@@ -151,29 +155,48 @@ class LiftedIndex:
         return torch.cat([self.model.lift_queries(chunk, self.index.x, self.descent) for chunk in queries.split(1024)])
 
     @torch.inference_mode()
-    def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
-        """Scores and rows of the k best documents of each query, both (Q, k); see `HnswIndex.search_rows`."""
-        parts = [self._search(chunk, k, ef_search) for chunk in torch.from_numpy(queries).split(BATCH)]
+    def search_rows(
+        self, queries: Vectors, k: int, ef_search: int | None = None, cold_bonus: float | None = None
+    ) -> tuple[Vectors, Rows]:
+        """Scores and rows of the k best documents of each query, both (Q, k); see `HnswIndex.search_rows`.
+
+        ``cold_bonus`` is used in place of the model's own, see `graphlift.Lift.search`.
+        """
+        bonus = self.cold_bonus if cold_bonus is None else cold_bonus
+        parts = [self._search(chunk, k, ef_search, bonus) for chunk in torch.from_numpy(queries).split(BATCH)]
         scores, rows = (torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True))
         return scores, rows
 
     @torch.inference_mode()
-    def subgraphs(self, queries: Tensor, own: Tensor | None = None) -> Subgraphs:
+    def subgraphs(self, queries: Tensor, own: Tensor | None = None, ef_search: int | None = None) -> Subgraphs:
         """The subgraphs of queries (B, C) of the frozen space, compact; ``own`` as in `build_subgraphs`."""
         parts = []
         for start in range(0, len(queries), BATCH):
             chunk = slice(start, start + BATCH)
             lifted = self.lift_queries(queries[chunk])
             owned = None if own is None else own[chunk]
-            parts.append(self._subgraphs(queries[chunk], lifted, self._walk(lifted)[1], owned).compact())
+            walked = self._walk(lifted, ef_search=ef_search)[1]
+            parts.append(self._subgraphs(queries[chunk], lifted, walked, owned).compact())
         return Subgraphs.cat(parts)
 
-    def _search(self, queries: Tensor, k: int, ef_search: int | None) -> tuple[Tensor, Tensor]:
+    def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
+        """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""
+        scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
+        return scores + cold_bonus * self.is_cold(subgraphs.rows)
+
+    def is_cold(self, rows: Tensor) -> Tensor:
+        """Which documents no past query was answered by."""
+        answered = self.space.answered
+        return answered.counts[answered.place[rows]] == 0
+
+    def _search(self, queries: Tensor, k: int, ef_search: int | None, cold_bonus: float) -> tuple[Tensor, Tensor]:
         lifted = self.lift_queries(queries)
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
         rows, mask, scores = self._ranked(queries, lifted, walked[:, :num_walked])
-        scores = self._told(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
+        if cold_bonus:
+            scores = scores + cold_bonus * self.is_cold(rows)
+        scores = self.told_outright(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
         if walked.shape[1] > num_walked:  # what the ranker did not see follows in the order of the walk
             tail, tail_similarity = walked[:, num_walked:], similarity[:, num_walked:]
             floor = scores.masked_fill(~mask, torch.inf).amin(dim=1, keepdim=True)
@@ -190,10 +213,9 @@ class LiftedIndex:
         if scorer is not None:
             return scorer(queries, lifted, walked, self._nearest_past(queries, lifted, None))
         subgraphs = self._subgraphs(queries, lifted, walked)
-        scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
-        return subgraphs.rows, subgraphs.mask, scores
+        return subgraphs.rows, subgraphs.mask, self.scores(subgraphs, 0.0)
 
-    def _told(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
+    def told_outright(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
         """The scores of candidates, and on top what people told outright, (B, n)."""
         sharpness = TOLD_TO_LEARNED if self.learned else TOLD_TO_UNLEARNED
         for told, moved in ((self.told.relevant, raised), (self.told.irrelevant, lowered)):

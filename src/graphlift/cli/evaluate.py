@@ -9,7 +9,7 @@ import typer
 
 from graphlift.cli.console import err, print_comparison, print_json
 from graphlift.cli.html import write_html
-from graphlift.cli.options import AsJson, EfSearch, Queries, QueryVectors, Store
+from graphlift.cli.options import AsJson, ColdBonus, EfSearch, Queries, QueryVectors, Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
 from graphlift.lift import load
@@ -21,6 +21,7 @@ def evaluate(
     qrels: Annotated[Path, typer.Option(help="Judgments as TSV, BEIR or TREC form.", show_default=False)],
     vectors: QueryVectors = None,
     ef_search: EfSearch = None,
+    cold_bonus: ColdBonus = None,
     as_json: AsJson = False,
     report: Annotated[
         Path | None, typer.Option(help="Also write an HTML report to this file.", show_default=False)
@@ -31,7 +32,7 @@ def evaluate(
     texts = read_texts(queries)
     judged = read_qrels(qrels)
     x = vectors_of(texts.texts, vectors, lift.embedder)
-    comparison = lift.evaluate(x, judged, query_ids=texts.ids, ef_search=ef_search)
+    comparison = lift.evaluate(x, judged, query_ids=texts.ids, ef_search=ef_search, cold_bonus=cold_bonus)
     if as_json:
         print_json(comparison.to_dict())
     else:

@@ -22,4 +22,12 @@ QueryVectors: TypeAlias = Annotated[
 EfSearch: TypeAlias = Annotated[
     int | None, typer.Option("--ef-search", min=1, help="Beam of the walk; the index's own where left out.")
 ]
+ColdBonus: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cold-bonus",
+        help="Added to the score of documents that answered no past query; what the fit chose where left out.",
+        show_default=False,
+    ),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

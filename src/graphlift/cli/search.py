@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from graphlift.cli.console import out, print_json, shown
-from graphlift.cli.options import AsJson, EfSearch, Store
+from graphlift.cli.explanation import as_objects, print_explanations
+from graphlift.cli.options import AsJson, ColdBonus, EfSearch, Store
 from graphlift.data import load_embedder
 from graphlift.errors import InputError
 from graphlift.lift import load
@@ -19,6 +20,8 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.", show_default=False)],
     k: Annotated[int, typer.Option("-k", min=1, help="How many results.")] = 10,
     ef_search: EfSearch = None,
+    cold_bonus: ColdBonus = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say of each result what moved it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search with a text; beside each result stands its rank in the frozen index.
@@ -33,7 +36,7 @@ def search(
         )
     k = min(k, len(lift.index))
     x = load_embedder(lift.embedder).embed([query])
-    hits = lift.search(x, k, ef_search)
+    hits = lift.search(x, k, ef_search, cold_bonus=cold_bonus, explain=explain)
     beam = ef_search if lift.lifted is None else lift.lifted.beam(ef_search)
     before = lift.index.search(x, min(100, len(lift.index)), beam).ids[0].tolist()
     rank_before = {document: rank for rank, document in enumerate(before, 1)}
@@ -51,7 +54,12 @@ def search(
         )
     ]
     if as_json:
+        if hits.explanations is not None:
+            results = [hit | moved for hit, moved in zip(results, as_objects(hits.explanations[0]), strict=True)]
         print_json({"query": query, "lifted": lift.lifted is not None, "hits": results})
+        return
+    if hits.explanations is not None:
+        print_explanations(lift, hits.ids[0].tolist(), hits.explanations[0])
         return
     lines = [
         (str(hit["rank"]), str(hit["frozen_rank"] or f">{len(before)}"), str(hit["id"]), shown(hit["text"] or ""))

@@ -69,10 +69,16 @@ class SubgraphRanker(nn.Module):
         conv: the layer, by its name in `graphlift.nn.family`; one without a dense form listens along the strongest
             links alone.
 
+    Attributes:
+        cold_bonus: what a search adds to the score of a candidate that answered no past query; born zero, set after
+            training, and no part of `forward`.
+
     Example:
         >>> sum(p.numel() for p in SubgraphRanker(hidden_channels=48).parameters()) < 100_000
         True
     """
+
+    cold_bonus: Tensor
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class SubgraphRanker(nn.Module):
         self.lin_state = nn.Linear(hidden_channels, 1)
         self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
         self.scale = nn.Parameter(torch.tensor(20.0))
+        self.register_buffer("cold_bonus", torch.tensor(0.0))
         for zero in (self.lin_state.weight, self.lin_state.bias, self.lin_attr.weight):
             nn.init.zeros_(zero)
 
