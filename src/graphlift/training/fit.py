@@ -12,6 +12,7 @@ from graphlift.errors import InputError
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
+from graphlift.training.cold import choose_cold_bonus
 from graphlift.training.config import FitConfig
 from graphlift.training.gate import gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
@@ -70,6 +71,8 @@ def fit(
     learned, held = (queries, _new(dev, queries)) if dev is not None else _hold_out(queries, config, current)
     stages = Stages(index, config, device, checkpoints, progress)
     attempt = stages.train(learned, held)
+    cold_bonus, cold_cost = choose_cold_bonus(attempt.lifted, held, config.cold_price)
+    attempt.lifted.model.ranker.cold_bonus.fill_(cold_bonus)
     beam = attempt.lifted.beam()  # the same for all, so that nothing wins by looking further
     before = ndcg(index if current is None else current, held, beam)
     choices = {
@@ -100,6 +103,8 @@ def fit(
         dev_given=given,
         dev_ndcg={name: float(scores.mean()) for name, scores in choices.items()},
         interval=interval,
+        cold_bonus=cold_bonus,
+        cold_cost=cold_cost,
         stages=stages.done,
         refitted=sure and not given,
         recall=recall,

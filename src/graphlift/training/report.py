@@ -33,6 +33,8 @@ class FitReport(BaseModel):
         dev_given: whether the held-out queries were given or taken from the training queries.
         dev_ndcg: nDCG@10 of the held-out queries by what served before, by the lift alone, by the whole model.
         interval: 95 % paired bootstrap interval of the gain in nDCG@10 over what served before.
+        cold_bonus: what searches add to the score of documents that answered no past query, unless told otherwise.
+        cold_cost: what that costs held-out queries in nDCG@10.
         stages: in the order of their training.
         refitted: whether lift and memory of the published model were made once more, of the held-out queries too.
         recall: share of the true 10 nearest lifted documents that the walk finds, by sample.
@@ -53,6 +55,8 @@ class FitReport(BaseModel):
     dev_given: bool
     dev_ndcg: dict[str, float]
     interval: tuple[float, float]
+    cold_bonus: float = 0.0
+    cold_cost: float = 0.0
     stages: list[Stage]
     refitted: bool = False
     recall: float | None = None
@@ -73,6 +77,11 @@ class FitReport(BaseModel):
         if self.past_queries:
             scores = ", ".join(f"{name} {score:.3f}" for name, score in self.past_ndcg.items())
             lines.append(f"nDCG@10 of {self.past_queries} queries learned before: {scores}.")
+        if self.cold_bonus:
+            lines.append(
+                f"Documents that answered no past query get a bonus of {self.cold_bonus:g}, "
+                f"which costs held-out queries {self.cold_cost:.3f} nDCG@10."
+            )
         if self.recall is not None:
             links = "new links" if self.relinked else "the index's own links"
             lines.append(f"Recall@10 of the lifted walk over {links}: {self.recall:.3f}.")
