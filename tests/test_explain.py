@@ -12,6 +12,7 @@ from world import QUICK, make_world
 import graphlift as gl
 from graphlift.lifted import LiftedIndex
 from graphlift.model import LiftModel
+from graphlift.online.versions import Versions
 from graphlift.search.similarity import Similarity
 
 
@@ -32,7 +33,7 @@ def lift(world):
     trained = [world.query_ids.index(query) for query in world.train]
     answers = [dict.fromkeys(index.ids.rows(list(documents)).tolist(), 1.0) for documents in world.train.values()]
     lifted = LiftedIndex(index, model, gl.Memory.of(queries[trained], answers))
-    return gl.Lift._of(replace(lift._now, lifted=lifted))
+    return gl.Lift._of(Versions(replace(lift._now, lifted=lifted)))
 
 
 def each_hit(hits):
@@ -94,7 +95,9 @@ def test_a_hit_that_a_past_query_brought_says_so(world, lift):
     query = lift.index.metric.prepare(world.queries[:1], "query")
     far = lifted.search_rows(query, 240)[1][0, -1]
     memory = gl.Memory.of(torch.from_numpy(query), [{int(far): 1.0}])
-    other = gl.Lift._of(replace(lift._now, lifted=LiftedIndex(lift.index, lifted.model, memory, lifted.walk_index)))
+    other = gl.Lift._of(
+        Versions(replace(lift._now, lifted=LiftedIndex(lift.index, lifted.model, memory, lifted.walk_index)))
+    )
     hits = other.search(query, k=25, explain=True)
     (one,) = [one for name, _, one in each_hit(hits) if name == world.document_ids[far]]
     assert [(past.number, past.effect) for past in one.past] == [(0, None)]
