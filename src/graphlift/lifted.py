@@ -182,7 +182,7 @@ class LiftedIndex:
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
         """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""
         scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
-        return scores + cold_bonus * self.is_cold(subgraphs.rows)
+        return scores + cold_bonus * subgraphs.cold
 
     def is_cold(self, rows: Tensor) -> Tensor:
         """Which documents no past query was answered by."""

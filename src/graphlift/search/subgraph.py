@@ -11,6 +11,7 @@ from torch import Tensor
 from graphlift.memory import Memory
 from graphlift.search.answered import Answered
 from graphlift.search.attributes import (
+    NODE_ATTRS,
     Record,
     Side,
     attributes_of_candidates,
@@ -50,6 +51,11 @@ class Subgraphs:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def cold(self) -> Tensor:
+        """Which candidates no past query was answered by, but for the query's own answers, (B, n)."""
+        return self.node_attr[..., NODE_ATTRS.index("warm")] == 0
 
     def __getitem__(self, queries: Tensor | slice) -> Self:
         """The subgraphs of some queries, by their places."""
