@@ -11,7 +11,13 @@ from torch.testing import assert_close
 from graphlift.graph import EMPTY, NeighborTable
 from graphlift.nn import RuvectorConv
 from graphlift.nn.experimental.adaptive_heads import AdaptiveHeadsConv
+from graphlift.nn.experimental.equivariant import EquivariantConv
+from graphlift.nn.experimental.experts import ExpertsConv
+from graphlift.nn.experimental.halting import AdaptiveDepthConv
+from graphlift.nn.experimental.hyperbolic import HyperbolicConv
 from graphlift.nn.experimental.local_global import LocalGlobalConv
+from graphlift.nn.experimental.ode import OdeConv
+from graphlift.nn.experimental.transformer import GraphTransformerConv
 from graphlift.nn.pyg import GCNConv, SAGEConv
 from graphlift.nn.pyg_attention import GATConv, GATv2Conv, TransformerConv
 
@@ -30,6 +36,8 @@ class Case:
     selects: bool = False  # a neighbor may go unheard
     asks_for_degrees: bool = False  # which the sources of a pair do not have
     without_tokens: frozenset[str] = frozenset()  # parameters that learn by what the battery does not pass
+    flows: bool = False  # neighbors change meanwhile, so that it hears theirs, too; the sources of a pair do not
+    hears_all: bool = False  # not neighbors alone
 
     def __str__(self):
         return self.name
@@ -72,8 +80,28 @@ ALL_CONVS = [
         edge_dim=4,
         without_tokens=frozenset(f"lin_{n}.{p}" for n in ("listen", "tell", "ask", "out") for p in ("weight", "bias")),
     ),
+    Case("HyperbolicConv", HyperbolicConv, weighted=True),
+    Case("HyperbolicConv with edges", lambda i, o: HyperbolicConv(i, o, 0.5, edge_dim=4), edge_dim=4),
+    Case("EquivariantConv", EquivariantConv, weighted=True),
+    Case("EquivariantConv with edges", lambda i, o: EquivariantConv(i, o, 2, edge_dim=4), edge_dim=4),
+    Case("ExpertsConv", lambda i, o: ExpertsConv(i, o, heads=2, num_experts=2), weighted=True),
+    Case("ExpertsConv with edges", lambda i, o: ExpertsConv(i, o, 3, 4, num_experts=2, k=1), edge_dim=4),
+    Case("AdaptiveDepthConv", lambda i, o: AdaptiveDepthConv(i, o, heads=2, max_steps=2), weighted=True, flows=True),
+    Case(
+        "AdaptiveDepthConv with edges", lambda i, o: AdaptiveDepthConv(i, o, 3, 4, max_steps=3), edge_dim=4, flows=True
+    ),
+    Case("OdeConv", lambda i, o: OdeConv(i, o, heads=2, method="rk4", step=1), weighted=True, flows=True),
+    Case("OdeConv with edges", lambda i, o: OdeConv(i, o, 3, 4, method="euler"), edge_dim=4, flows=True),
+    Case("GraphTransformerConv", lambda i, o: GraphTransformerConv(i, o, heads=3), hears_all=True),
+    Case("GraphTransformerConv with edges", lambda i, o: GraphTransformerConv(i, o, 2, 4), edge_dim=4, hears_all=True),
+    Case("GraphTransformerConv of neighbors", lambda i, o: GraphTransformerConv(i, o, heads=2, local=True)),
 ]
 every_conv = pytest.mark.parametrize("case", ALL_CONVS, ids=str)
+
+
+def convs(applies):
+    """The layers that a law holds for."""
+    return pytest.mark.parametrize("case", [case for case in ALL_CONVS if applies(case)], ids=str)
 
 
 def picked(edges, index):
@@ -144,7 +172,7 @@ def test_isolated_node_and_its_gradient_are_finite(case, slots):
     assert x.grad.any()
 
 
-@every_conv
+@convs(lambda case: not case.hears_all)
 def test_an_isolated_node_depends_on_itself_alone(case, make_table):
     conv, x, table, edges = case.conv(), torch.randn(NODES, IN), make_table(NODES, SLOTS), case.edges()
     assert not table.mask[0].any()
@@ -152,7 +180,7 @@ def test_an_isolated_node_depends_on_itself_alone(case, make_table):
     assert_close(conv(moved, table, *edges)[0], conv(x, table, *edges)[0])
 
 
-@every_conv
+@convs(lambda case: not (case.hears_all or case.flows))
 def test_a_node_depends_on_its_neighbors_alone(case, make_table):
     conv, table, edges = case.conv(), make_table(NODES, SLOTS), case.edges()
     x = torch.randn(NODES, IN, requires_grad=True)
@@ -175,7 +203,7 @@ def test_a_batch_of_one_is_a_row_of_the_batch(case, make_table):
         assert_close(alone, out[one])
 
 
-@pytest.mark.parametrize("case", [case for case in ALL_CONVS if not case.asks_for_degrees], ids=str)
+@convs(lambda case: not (case.asks_for_degrees or case.flows or case.hears_all))
 def test_a_pair_of_the_same_nodes_is_the_plain_call(case, make_table):
     conv, x, table, edges = case.conv(), torch.randn(NODES, IN), make_table(NODES, SLOTS), case.edges()
     assert_close(conv((x, x), table, *edges), conv(x, table, *edges))

@@ -78,6 +78,12 @@ CONVS = MappingProxyType(
             "experimental.adaptive_heads.AdaptiveHeadsConv", heads=True, weighted=True, attributed=True
         ),
         "local-global": Member("experimental.local_global.LocalGlobalConv", heads=True, weighted=True, attributed=True),
+        "equivariant": Member("experimental.equivariant.EquivariantConv", weighted=True, attributed=True),
+        "ode": Member("experimental.ode.OdeConv", heads=True, weighted=True, attributed=True),
+        "transformer": Member("experimental.transformer.GraphTransformerConv", heads=True, attributed=True),
+        "experts": Member("experimental.experts.ExpertsConv", heads=True, weighted=True, attributed=True),
+        "adaptive-depth": Member("experimental.halting.AdaptiveDepthConv", heads=True, weighted=True, attributed=True),
+        "hyperbolic": Member("experimental.hyperbolic.HyperbolicConv", weighted=True, attributed=True),
     }
 )
 """Name to layer."""

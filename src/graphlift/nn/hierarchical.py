@@ -10,7 +10,7 @@ from graphlift.errors import InputError
 from graphlift.graph import EMPTY, NeighborTable
 from graphlift.nn.family import DEFAULT, member
 from graphlift.search.descent import Descent
-from graphlift.search.soft_top_k import soft_top_k
+from graphlift.search.soft_top_k import Selection, soft_top_k
 
 
 class HierarchicalEncoder(nn.Module):
@@ -35,6 +35,7 @@ class HierarchicalEncoder(nn.Module):
         k: candidates kept on each level.
         temperature: first temperature of the soft top-k; it is learned.
         conv: the layer, by its name in `graphlift.nn.family`.
+        selection: the soft top-k: `soft_top_k`, `lapsum_top_k` or `dftopk_top_k`.
 
     Shapes:
         - **input:** queries (B, C), x (N, C): the documents, in the order of the graph's nodes
@@ -59,13 +60,14 @@ class HierarchicalEncoder(nn.Module):
         k: int = 8,
         temperature: float = 0.1,
         conv: str = DEFAULT,
+        selection: Selection = soft_top_k,
     ) -> None:
         super().__init__()
         if k < 1 or temperature <= 0:
             raise InputError(
                 f"`k` must be at least 1 and `temperature` positive, got k={k} and temperature={temperature}."
             )
-        self.k = k
+        self.k, self.selection = k, selection
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
         kind = member(conv)
         self.attributed = kind.attributed
@@ -88,7 +90,7 @@ class HierarchicalEncoder(nn.Module):
         """One level: the next state (B, C) and the nodes that were kept (B, k), -1 where there were too few."""
         vectors = F.embedding(ids, x)  # (B, n, C)
         similarity = F.cosine_similarity(state.unsqueeze(1), vectors, dim=-1)
-        weights, columns = soft_top_k(similarity, self.k, self.log_temperature.exp(), mask)
+        weights, columns = self.selection(similarity, self.k, self.log_temperature.exp(), mask)
         real = mask.gather(1, columns)
         near = vectors.gather(1, columns.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))  # (B, k, C)
         mixed = (state + torch.einsum("bk,bkc->bc", weights, near)) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from graphlift.errors import InputError
+from graphlift.search.membership import dftopk, lapsum
 
 
 class SoftTopK(NamedTuple):
@@ -43,14 +45,8 @@ def soft_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor
         >>> soft_top_k(torch.tensor([[0.1, 0.9, 0.5]]), k=2, temperature=0.01).indices
         tensor([[1, 2]])
     """
-    if k < 1:
-        raise InputError(f"`k` must be at least 1, got {k}.")
-    value = float(torch.as_tensor(temperature).detach())
-    if not value > 0:
-        raise InputError(f"`temperature` must be positive, got {value}.")
+    indices = _best(scores, k, temperature, mask)
     lowest = torch.finfo(scores.dtype).min
-    ranked = scores if mask is None else scores.masked_fill(~mask, lowest)
-    indices = ranked.topk(min(k, scores.shape[1]), dim=1).indices
     top = scores.gather(1, indices)
     logits = (top - top[:, :1]) / temperature
     if mask is None:
@@ -58,6 +54,57 @@ def soft_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor
     real = mask.gather(1, indices)
     # Filled after the division, or the temperature's gradient would be 0 * inf.
     return SoftTopK(logits.masked_fill(~real, lowest).softmax(dim=1) * real, indices)
+
+
+def lapsum_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor | None = None) -> SoftTopK:
+    """The k best by their `lapsum` memberships, as shares of 1; called as `soft_top_k`.
+
+    As the temperature falls all k weigh the same, where `soft_top_k` leaves all weight to the best: a softmax tends to
+    one choice, memberships to a set. The gradient reaches candidates that are not kept, too, through the threshold.
+
+    Example:
+        >>> lapsum_top_k(torch.tensor([[0.1, 0.9, 0.5]]), k=2, temperature=0.01).weights
+        tensor([[0.5000, 0.5000]])
+    """
+    return _by_membership(lapsum, scores, k, temperature, mask)
+
+
+def dftopk_top_k(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor | None = None) -> SoftTopK:
+    """The k best by their `dftopk` memberships, as shares of 1; otherwise as `lapsum_top_k`.
+
+    Example:
+        >>> dftopk_top_k(torch.tensor([[0.1, 0.9, 0.5]]), k=2, temperature=0.01).weights
+        tensor([[0.5000, 0.5000]])
+    """
+    return _by_membership(dftopk, scores, k, temperature, mask)
+
+
+Selection = Callable[[Tensor, int, float | Tensor, Tensor | None], SoftTopK]
+"""What `soft_top_k` and its siblings are."""
+
+
+def _by_membership(
+    membership: Callable[[Tensor, int, float | Tensor, Tensor | None], Tensor],
+    scores: Tensor,
+    k: int,
+    temperature: float | Tensor,
+    mask: Tensor | None,
+) -> SoftTopK:
+    indices = _best(scores, k, temperature, mask)
+    kept = membership(scores, k, temperature, mask).gather(1, indices)
+    total = kept.sum(dim=1, keepdim=True)
+    return SoftTopK(kept / total.masked_fill(total == 0, 1), indices)
+
+
+def _best(scores: Tensor, k: int, temperature: float | Tensor, mask: Tensor | None) -> Tensor:
+    """Columns of the k largest scores, (B, k), once the arguments have been checked."""
+    if k < 1:
+        raise InputError(f"`k` must be at least 1, got {k}.")
+    value = float(torch.as_tensor(temperature).detach())
+    if not value > 0:
+        raise InputError(f"`temperature` must be positive, got {value}.")
+    ranked = scores if mask is None else scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return ranked.topk(min(k, scores.shape[1]), dim=1).indices
 
 
 def differentiable_search(queries: Tensor, candidates: Tensor, k: int, temperature: float | Tensor) -> SoftTopK:
