@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.family.show import markdown
 from graphlift.graph import NeighborTable
 from graphlift.nn.experimental.equivariant import EquivariantConv
 
@@ -131,20 +132,17 @@ def error(model: Any, systems: tuple[Tensor, ...]) -> float:
 
 def table(results: dict[str, Any]) -> str:
     """A line for each method."""
-    lines = ["| method | error | turned | parameters |", "|---" * 4 + "|"]
+    rows = []
     for method, runs in grouped(results).items():
-        test, turned = (fmean(run[key] for run in runs) for key in ("test", "turned"))
-        lines.append(f"| {method} | {test:.4f} | {turned:.4f} | {runs[0].get('parameters', '-')} |")
-    return "\n".join(lines)
+        test, turned = (f"{fmean(run[key] for run in runs):.4f}" for key in ("test", "turned"))
+        rows.append([method, test, turned, runs[0].get("parameters", "-")])
+    return markdown(["method", "error", "turned", "parameters"], rows)
 
 
 def grouped(results: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
     """The runs of each method."""
-    return {
-        method: runs
-        for method in METHODS
-        if (runs := [r for name, r in results.items() if name.split("|")[0] == method])
-    }
+    runs = {method: [run for name, run in results.items() if name.split("|")[0] == method] for method in METHODS}
+    return {method: found for method, found in runs.items() if found}
 
 
 def draw(results: dict[str, Any], figure: Figure) -> None:

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.family.show import markdown
 from graphlift import HnswIndex
 from graphlift.errors import require
 from graphlift.metric import Metric
@@ -128,11 +129,11 @@ def means(results: dict[str, Any]) -> dict[tuple[int, str], dict[str, float]]:
 
 def table(results: dict[str, Any]) -> str:
     """A line for each width and geometry."""
-    lines = ["| dimensions | geometry | MAP | mean rank | walk |", "|---" * 5 + "|"]
-    for (channels, geometry), values in sorted(means(results).items()):
-        walk = f"{values['walk']:.3f}" if "walk" in values else "-"
-        lines.append(f"| {channels} | {geometry} | {values['map']:.3f} | {values['rank']:.1f} | {walk} |")
-    return "\n".join(lines)
+    rows = [
+        [channels, geometry, f"{v['map']:.3f}", f"{v['rank']:.1f}", f"{v['walk']:.3f}" if "walk" in v else "-"]
+        for (channels, geometry), v in sorted(means(results).items())
+    ]
+    return markdown(["dimensions", "geometry", "MAP", "mean rank", "walk"], rows)
 
 
 def draw(results: dict[str, Any], figure: Figure) -> None:
