@@ -12,6 +12,7 @@ from graphlift.index import HnswIndex
 from graphlift.nn import HierarchicalEncoder
 from graphlift.nn.family import CONVS
 from graphlift.search.descent import Descent
+from graphlift.search.soft_top_k import dftopk_top_k, lapsum_top_k, soft_top_k
 
 CHANNELS = 7
 
@@ -134,3 +135,18 @@ def test_no_query(index):
 def test_bad_options(options, name):
     with pytest.raises(InputError, match=f"`{name}`"):
         encoder_of(**options)
+
+
+@pytest.mark.parametrize("selection", [lapsum_top_k, dftopk_top_k])
+def test_other_soft_top_k(selection):
+    """Born as identity, too; once trained it is another function of the query, with a gradient to the temperature."""
+    index, queries = HnswIndex.build(torch.randn(300, 16).numpy(), M=4), torch.randn(3, 16)
+    descent, encoder = Descent(index.graph), HierarchicalEncoder(16, hidden_channels=8, heads=2, selection=selection)
+    assert torch.equal(encoder(queries, index.x, descent), queries)
+    torch.nn.init.normal_(encoder.lin_up.weight)
+    out = encoder(queries, index.x, descent)
+    out.square().sum().backward()
+    assert encoder.log_temperature.grad.isfinite()
+    assert encoder.log_temperature.grad != 0
+    encoder.selection = soft_top_k
+    assert (encoder(queries, index.x, descent) - out).abs().max() > 1e-4

@@ -8,6 +8,10 @@ from torch.testing import assert_close
 
 from graphlift.errors import InputError
 from graphlift.search import differentiable_search, soft_top_k
+from graphlift.search.membership import dftopk, lapsum
+from graphlift.search.soft_top_k import dftopk_top_k, lapsum_top_k
+
+MEMBERSHIPS = pytest.mark.parametrize(("selection", "membership"), [(lapsum_top_k, lapsum), (dftopk_top_k, dftopk)])
 
 
 @given(seed=st.integers(0, 999), k=st.integers(1, 9), temperature=st.sampled_from([0.01, 0.3, 5.0]))
@@ -101,3 +105,46 @@ def test_bad_arguments(k, temperature, name):
         soft_top_k(torch.randn(2, 5), k, temperature)
     with pytest.raises(InputError, match="`temperature`"):
         soft_top_k(torch.randn(2, 5), 1, torch.tensor(-0.1))
+
+
+@MEMBERSHIPS
+def test_shares_of_membership(selection, membership):
+    scores, mask = torch.randn(5, 9), torch.rand(5, 9) < 0.7
+    found, all_of_them = selection(scores, 4, 0.3, mask), membership(scores, 4, 0.3, mask)
+    kept = all_of_them.gather(1, found.indices)
+    assert_close(found.weights, kept / kept.sum(dim=1, keepdim=True))
+    assert torch.equal(found.indices, soft_top_k(scores, 4, 0.3, mask).indices)
+
+
+@MEMBERSHIPS
+def test_a_set_keeps_all_its_members_where_softmax_keeps_one(selection, membership):
+    scores = torch.randn(5, 9)
+    assert_close(selection(scores, 4, 1e-5, None).weights, torch.full((5, 4), 0.25))
+    assert_close(soft_top_k(scores, 4, 1e-5).weights, torch.eye(4)[0].expand(5, -1))
+
+
+@MEMBERSHIPS
+def test_the_gradient_reaches_the_first_that_is_not_kept(selection, membership):
+    scores = torch.randn(3, 9, requires_grad=True)
+    weights, columns = selection(scores, 4, 0.5, None)
+    weights.square().sum().backward()
+    kept = torch.zeros(3, 9, dtype=torch.bool).scatter(1, columns, True)
+    assert scores.grad[~kept].any()
+    lost = torch.randn(3, 9, requires_grad=True)
+    weights, columns = soft_top_k(lost, 4, 0.5)
+    weights.square().sum().backward()
+    assert not lost.grad[~torch.zeros(3, 9, dtype=torch.bool).scatter(1, columns, True)].any()
+
+
+@MEMBERSHIPS
+def test_memberships_without_candidates_weigh_nothing(selection, membership):
+    weights = selection(torch.randn(1, 5), 3, 0.2, torch.zeros(1, 5, dtype=torch.bool)).weights
+    assert not weights.any()
+
+
+@MEMBERSHIPS
+def test_bad_arguments_of_memberships(selection, membership):
+    with pytest.raises(InputError, match="`k`"):
+        selection(torch.randn(2, 5), 0, 1.0, None)
+    with pytest.raises(InputError, match="`temperature`"):
+        selection(torch.randn(2, 5), 1, 0.0, None)

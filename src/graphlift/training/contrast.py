@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from graphlift.errors import InputError
 from graphlift.graph import EMPTY, NeighborTable
 from graphlift.index.hnsw import HnswIndex
 from graphlift.losses import contrast, local_contrastive
@@ -34,6 +35,11 @@ class ContrastObjective:
         random_negatives: random documents a batch.
         hard_negatives: whether each query also brings one of its own first results that is not relevant.
         local_weight: weight of the loss that keeps linked documents together.
+        nested: widths of prefixes of the lifted vectors that must find documents, too (Matryoshka; Kusupati et al.,
+            2022): the loss is the mean over these and the whole vector.
+
+    Raises:
+        InputError: a nested width is not below the vectors' own.
     """
 
     def __init__(
@@ -48,11 +54,15 @@ class ContrastObjective:
         random_negatives: int,
         hard_negatives: bool,
         local_weight: float,
+        nested: tuple[int, ...] = (),
     ) -> None:
+        if not all(0 < width < index.channels for width in nested):
+            raise InputError(f"`nested` must hold widths in [1, {index.channels - 1}], got {nested}.")
         self.model, self.index, self.memory = model, index, memory
         self.temperature, self.local_weight = temperature, local_weight
         self.source = pairs
         self.passes = math.ceil(min_pairs / len(pairs))
+        self.widths = (*nested, index.channels)
         self.negatives: list[Negatives] = [RandomNegatives(random_negatives, len(index))]
         self.hard_negatives = hard_negatives
         self.descent = Descent(index.graph, model.device)
@@ -89,11 +99,15 @@ class ContrastObjective:
         relevant[own, own] = False  # what is left are relevant documents that must not count as negatives
         lifted_queries = self.model.lift_queries(self.queries[query], self.documents, self.descent)
         lifted_rows = self.model.lift_documents(self.documents[rows])
-        scores = self.model.similarity.pairwise(lifted_queries, lifted_rows) / self.temperature
-        mask, own = ~relevant.to(scores.device), own.to(scores.device)
-        square = scores[:, : len(query)], mask[:, : len(query)]
-        weight = self.memory.grade(query, positive).to(scores.device) if self.weighted else None
-        loss = (contrast(scores, own, mask, weight) + contrast(square[0].T, own, square[1].T, weight)) / 2
+        weight = self.memory.grade(query, positive).to(lifted_rows.device) if self.weighted else None
+        mask, own = ~relevant.to(lifted_rows.device), own.to(lifted_rows.device)
+        finish = self.model.similarity.finish
+        loss = lifted_rows.new_zeros(())
+        for width in self.widths:
+            scores = self.model.similarity.pairwise(finish(lifted_queries[:, :width]), finish(lifted_rows[:, :width]))
+            square = scores[:, : len(query)] / self.temperature, mask[:, : len(query)]
+            forth = contrast(scores / self.temperature, own, mask, weight)
+            loss = loss + (forth + contrast(square[0].T, own, square[1].T, weight)) / (2 * len(self.widths))
         if self.local_weight:
             loss = loss + self.local_weight * self._local(positive, generator)
         return loss

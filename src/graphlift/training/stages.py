@@ -155,6 +155,7 @@ class Stages:
             random_negatives=self.config.random_negatives,
             hard_negatives=self.config.hard_negatives,
             local_weight=self.config.local_weight,
+            nested=self.config.nested,
         )
 
     def run(
