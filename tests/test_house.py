@@ -31,7 +31,7 @@ FLOORS = [  # from the ground up; what stands on one floor may import from it an
 FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in floor}
 
 OPTIONAL = ["typer", "rich", "matplotlib", "jinja2", "wordllama", "pyarrow", "fontawesomefree", "numba"]
-OPTIONAL += ["torch_geometric"]  # of the extra family
+OPTIONAL += ["torch_geometric", "geoopt", "torchdiffeq"]  # of the extras family, hyperbolic and ode
 UNUSED = ["ir_measures"]
 """What only measuring needs; a process that searches does not wait for it."""
 
