@@ -57,6 +57,12 @@ def test_hot_is_even():
 
 
 @BOTH
+def test_where_the_scores_lie_does_not_matter(membership):
+    scores = (torch.randn(5, 9) * 64).round() / 64  # so that adding 512 loses no digit
+    assert_close(membership(scores + 512, 3, 0.1), membership(scores, 3, 0.1), atol=1e-6, rtol=0)
+
+
+@BOTH
 def test_membership_follows_the_order_of_scores(membership):
     scores = torch.randn(5, 9).sort(dim=1, descending=True).values
     assert (membership(scores, 4, 0.5).diff(dim=1) < 0).all()

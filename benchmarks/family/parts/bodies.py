@@ -24,7 +24,7 @@ from graphlift.graph import NeighborTable
 from graphlift.nn.experimental.equivariant import EquivariantConv
 
 BODIES, TIME, STEP, SOFT = 5, 1.0, 1e-3, 0.1
-TRAIN, TEST, EPOCHS, BATCH, WIDTH, LAYERS = 400, 500, 120, 50, 32, 3
+TRAIN, TEST, EPOCHS, BATCH, WIDTH, LAYERS = 400, 500, 80, 50, 32, 3
 SEEDS = range(2)
 METHODS = ("at rest", "straight on", "plain", "equivariant")
 
