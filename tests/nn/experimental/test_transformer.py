@@ -1,6 +1,5 @@
 """Masked to neighbors it is PyG's layer; unmasked it hears everyone; the biases say what they should."""
 
-import networkx
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,8 +7,8 @@ from torch.testing import assert_close
 from torch_geometric.nn import TransformerConv
 
 from graphlift.errors import InputError
-from graphlift.graph import NeighborTable
-from graphlift.nn.experimental.transformer import FAR, GraphTransformerConv, hop_distance
+from graphlift.nn.experimental.hops import hop_distance
+from graphlift.nn.experimental.transformer import GraphTransformerConv
 
 
 def drawn(conv):
@@ -28,18 +27,6 @@ def test_local_attention_is_pygs(sources, make_table):
     table, x = make_table(7, 3, sources), torch.randn(7, 5)
     x = x if sources is None else (torch.randn(sources, 5), x)
     assert_close(conv(x, table), pyg(x, table.edge_index))
-
-
-def test_hops_are_networkxs():
-    ids = torch.randint(-1, 30, (30, 2))
-    table, graph = NeighborTable(ids), networkx.DiGraph()
-    graph.add_nodes_from(range(30))
-    graph.add_edges_from(table.edge_index.flip(0).T.tolist())
-    expected = torch.full((30, 30), FAR)
-    for node, reached in networkx.all_pairs_shortest_path_length(graph, cutoff=4):
-        for other, distance in reached.items():
-            expected[node, other] = distance
-    assert torch.equal(hop_distance(table, 4).long(), expected)
 
 
 def test_equals_its_formula(make_table):
@@ -72,10 +59,13 @@ def test_chunks_change_nothing(make_table):
         assert_close(conv(x, table), conv.train()(x, table))
 
 
-def test_hops_are_known_as_long_as_the_table(make_table):
-    table = make_table(7, 3)
-    assert hop_distance(table, 3) is hop_distance(table, 3)
-    assert int(hop_distance(table, 1)[hop_distance(table, 1) < FAR].max()) == 1
+def test_in_a_pair_neighbors_alone_are_heard(make_table):
+    """Who else there is may belong to other graphs."""
+    conv, table, x = drawn(GraphTransformerConv(5, 6, heads=2)), make_table(7, 3, 9), torch.randn(7, 5)
+    local = GraphTransformerConv(5, 6, heads=2, local=True)
+    local.load_state_dict({name: tensor for name, tensor in conv.state_dict().items() if not name.startswith("hops")})
+    sources = torch.randn(9, 5)
+    assert_close(conv((sources, x), table), local((sources, x), table))
 
 
 def test_bad_arguments(make_table):

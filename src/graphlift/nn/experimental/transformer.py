@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from graphlift.errors import InputError
 from graphlift.graph import NeighborTable
+from graphlift.nn.experimental.hops import hop_distance
 from graphlift.nn.inputs import check_heads, check_inputs
 
 MAX_DEGREE = 64
@@ -29,7 +30,7 @@ class GraphTransformerConv(nn.Module):
     the sum runs over neighbors alone, which is ordinary message passing. Otherwise time and memory grow with the square
     of the number of nodes.
 
-    In a pair, hops beyond the links that are given are not known and count as far.
+    A pair tells who is linked to a target, and not who else belongs to its graph. There only neighbors are heard.
 
     Args:
         in_channels: width of the input.
@@ -94,7 +95,7 @@ class GraphTransformerConv(nn.Module):
         edge_attr: Tensor | None = None,
         level: Tensor | None = None,
     ) -> Tensor:
-        """Update every node (target) from all nodes (sources); edge weights are not listened to.
+        """Update every node from all nodes, every target of a pair from its neighbors; weights are not listened to.
 
         Args:
             x, neighbors, edge_weight, edge_attr: as of every layer.
@@ -109,75 +110,61 @@ class GraphTransformerConv(nn.Module):
         )
         if (level is None) != (self.level is None):
             raise InputError("`level` must be given exactly where the layer was built with `num_levels`.")
-        if not len(sources):
-            return self.lin_skip(targets)
-        short = isinstance(x, tuple) or self.local
-        hops = linked_hops(neighbors) if short else hop_distance(neighbors, self.max_hops)
-        key, value = self._split(self.lin_key(sources)), self._split(self.lin_value(sources))
-        common = key.new_zeros(self.heads, 1, len(sources))
+        query = self.lin_query(targets) + self.degree(neighbors.degree.clamp(max=MAX_DEGREE))
+        key, value = self.lin_key(sources), self.lin_value(sources)
+        at_level = None
         if level is not None and self.level is not None:
-            common = self.level(level.clamp(max=self.level.num_embeddings - 1)).T.unsqueeze(1)
-        query = self._split(self.lin_query(targets) + self.degree(neighbors.degree.clamp(max=MAX_DEGREE)))
+            at_level = self.level(level.clamp(max=self.level.num_embeddings - 1))  # (S, H)
+        bias = None if edge_attr is None or self.lin_edge is None else self.lin_edge(edge_attr)  # (N, d, H)
         size = len(neighbors) if torch.is_grad_enabled() else self.chunk_size
-        rows = [targets.new_empty(0, self.lin_value.out_features)]
-        for chunk in neighbors.chunks(max(size, 1)):
-            bias = common.expand(-1, len(hops[chunk]), -1)  # (H, n, S)
-            if self.hops is not None:
-                bias = bias + self.hops(hops[chunk].clamp(max=self.max_hops + 1).long()).movedim(-1, 0)
-            if edge_attr is not None and self.lin_edge is not None:
-                bias = bias + self._on_links(neighbors.ids[chunk], self.lin_edge(edge_attr[chunk]), len(sources))
-            linked = neighbors.mask[chunk].any(dim=1)
-            if self.local:
-                heard = (hops[chunk] == 1) | ~linked.unsqueeze(1)  # a row without any would be NaN
-                bias = bias.masked_fill(~heard, -torch.inf)
-            mixed = F.scaled_dot_product_attention(query[:, chunk], key, value, bias).transpose(0, 1).flatten(1)
-            rows.append(mixed * linked.unsqueeze(1) if self.local else mixed)
-        return self.lin_skip(targets) + torch.cat(rows)
+        listen = self._to_neighbors if self.hops is None or isinstance(x, tuple) else self._to_all
+        heard = [
+            listen(query[chunk], key, value, neighbors, chunk, at_level, None if bias is None else bias[chunk])
+            for chunk in neighbors.chunks(max(size, 1))
+        ]
+        return self.lin_skip(targets) + (torch.cat(heard) if heard else 0)
 
-    def _on_links(self, ids: Tensor, bias: Tensor, num_sources: int) -> Tensor:
-        """A bias of links (n, d, H) as one of all pairs, (H, n, S)."""
-        column = torch.where(ids >= 0, ids, num_sources).long().unsqueeze(-1).expand_as(bias)
-        spread = bias.new_zeros(len(ids), num_sources + 1, self.heads).scatter_add(1, column, bias)
-        return spread[:, :num_sources].movedim(-1, 0)
+    def _to_all(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        neighbors: NeighborTable,
+        chunk: slice,
+        at_level: Tensor | None,
+        on_links: Tensor | None,
+    ) -> Tensor:
+        """What some nodes hear from all, (n, C)."""
+        hops = hop_distance(neighbors, self.max_hops)[chunk]
+        bias = cast(nn.Embedding, self.hops)(hops.clamp(max=self.max_hops + 1).int())  # (n, S, H)
+        if at_level is not None:
+            bias = bias + at_level
+        if on_links is not None:
+            ids = neighbors.ids[chunk]
+            column = torch.where(ids >= 0, ids, len(key)).long().unsqueeze(-1).expand_as(on_links)
+            spread = on_links.new_zeros(len(ids), len(key) + 1, self.heads).scatter_add(1, column, on_links)
+            bias = bias + spread[:, : len(key)]
+        query, key, value = (part.unflatten(1, (self.heads, -1)).transpose(0, 1) for part in (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value, bias.movedim(-1, 0)).transpose(0, 1).flatten(1)
 
-    def _split(self, x: Tensor) -> Tensor:
-        """(S, C) -> (H, S, C / H)."""
-        return x.unflatten(1, (self.heads, -1)).transpose(0, 1)
-
-
-FAR = 127
-"""The number of hops to where no short way leads."""
-_KNOWN: WeakKeyDictionary[NeighborTable, tuple[int, Tensor]] = WeakKeyDictionary()
-
-
-def linked_hops(neighbors: NeighborTable) -> Tensor:
-    """1 where a target lists a source, else `FAR`: int8 (N, S)."""
-    hops = torch.full((len(neighbors), neighbors.num_sources), FAR, dtype=torch.int8, device=neighbors.device)
-    source, target = neighbors.edge_index
-    hops[target, source] = 1
-    return hops
-
-
-def hop_distance(neighbors: NeighborTable, limit: int) -> Tensor:
-    """How many links lead from each node to each other one, 0 to itself, `FAR` beyond the limit: int8 (N, N).
-
-    Kept as long as the table lives.
-
-    Example:
-        >>> hop_distance(NeighborTable(torch.tensor([[1], [2], [-1]])), limit=2).tolist()
-        [[0, 1, 2], [127, 0, 1], [127, 127, 0]]
-    """
-    known = _KNOWN.get(neighbors)
-    if known is not None and known[0] == limit:
-        return known[1]
-    hops = linked_hops(neighbors)
-    source, target = neighbors.edge_index
-    ends, ones = torch.stack([target, source]), torch.ones(len(source), device=neighbors.device)
-    links = torch.sparse_coo_tensor(ends, ones, hops.shape, check_invariants=True)
-    reached = (hops == 1).float()
-    for distance in range(2, limit + 1):
-        reached = (links @ reached).clamp(max=1)
-        hops = torch.where((reached > 0) & (hops == FAR), distance, hops)
-    hops.fill_diagonal_(0)
-    _KNOWN[neighbors] = limit, hops
-    return hops
+    def _to_neighbors(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        neighbors: NeighborTable,
+        chunk: slice,
+        at_level: Tensor | None,
+        on_links: Tensor | None,
+    ) -> Tensor:
+        """What some nodes hear from their neighbors, (n, C); nothing where there are none."""
+        ids, mask = neighbors.ids[chunk].clamp(min=0), neighbors.mask[chunk]
+        linked = mask.any(dim=1, keepdim=True)
+        bias = query.new_zeros(*ids.shape, self.heads) if on_links is None else on_links
+        if at_level is not None:
+            bias = bias + F.embedding(ids, at_level)
+        bias = bias.masked_fill(~(mask | ~linked).unsqueeze(-1), -torch.inf)  # a row of nothing else would be NaN
+        key, value = (F.embedding(ids, part).unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (key, value))
+        alone = query.unflatten(1, (self.heads, 1, -1))  # (n, H, 1, C / H)
+        mixed = F.scaled_dot_product_attention(alone, key, value, bias.movedim(-1, 1).unsqueeze(2)).flatten(1)
+        return mixed.masked_fill(~linked, 0)
