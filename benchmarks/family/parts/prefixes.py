@@ -27,33 +27,52 @@ from graphlift.search.similarity import Similarity
 WIDTHS, EPOCHS, SEED = (64, 128, 256, 384), 10, 0
 SETS = ("fontawesome", "scifact", "nl2bash", "openbookqa", "clinc150")
 METHODS = ("frozen", "frozen, PCA", "lift", "lift, PCA", "nested", "nested on PCA")
+LABELS = {"frozen": "frozen, PCA", "lift": "lift, PCA", "nested": "nested", "nested_on_axes": "nested on PCA"}
+"""What each kind of vectors yields last."""
 
 
 def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
-    """One piece for each set."""
-    for name in SETS:
-        if name in results or not (data / name).exists():
-            continue
-        task = load_task(data / name)
-        results[name] = {
-            method: [ndcg(q[:, :w], d[:, :w], task.test) for w in WIDTHS] for method, q, d in vectors(task)
-        }
-        yield f"{name}: " + "; ".join(f"{method} {[round(v, 3) for v in r]}" for method, r in results[name].items())
+    """One piece for each kind of vectors of each set; principal axes come with it."""
+    for name in (name for name in SETS if (data / name).exists()):
+        found = results.setdefault(name, {})
+        if not set(METHODS) <= found.keys():
+            task = load_task(data / name)
+            for vectors in (frozen, lift, nested, nested_on_axes):
+                if LABELS[vectors.__name__] not in found:
+                    for method, queries, documents in vectors(task):
+                        cut = ((queries[:, :width], documents[:, :width]) for width in WIDTHS)
+                        found[method] = [ndcg(*pair, task.test) for pair in cut]
+                        yield f"{name}, {method}: {[round(value, 3) for value in found[method]]}"
 
 
-def vectors(task: Task) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Queries and documents of each method."""
-    fit, _ = task.split(SEED)
+def frozen(task: Task) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """The given queries and documents."""
+    yield from turned("frozen", task.test.queries, task.x)
+
+
+def lift(task: Task) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Lifted as a fit does it."""
+    yield from turned("lift", *trained(task.index, task.split(SEED)[0], task.test, ()))
+
+
+def nested(task: Task) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Lifted with losses on all widths."""
+    yield "nested", *trained(task.index, task.split(SEED)[0], task.test, WIDTHS[:-1])
+
+
+def nested_on_axes(task: Task) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """The same, from vectors that were turned first."""
     axes = principal_axes(task.x)
-    yield "frozen", task.test.queries, task.x
-    yield "frozen, PCA", task.test.queries @ axes, task.x @ axes
-    queries, documents = trained(task.index, fit, task.test, ())
-    axes_lifted = principal_axes(documents)
-    yield "lift", queries, documents
-    yield "lift, PCA", queries @ axes_lifted, documents @ axes_lifted
-    yield "nested", *trained(task.index, fit, task.test, WIDTHS[:-1])
-    turned = task.index.with_vectors((task.x @ axes).contiguous().numpy())
-    yield "nested on PCA", *trained(turned, rotate(fit, axes), rotate(task.test, axes), WIDTHS[:-1])
+    index = task.index.with_vectors((task.x @ axes).contiguous().numpy())
+    fit, test = (rotate(memory, axes) for memory in (task.split(SEED)[0], task.test))
+    yield "nested on PCA", *trained(index, fit, test, WIDTHS[:-1])
+
+
+def turned(name: str, queries: Tensor, documents: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Vectors as they are, and turned to the principal axes of the documents."""
+    axes = principal_axes(documents)
+    yield name, queries, documents
+    yield f"{name}, PCA", queries @ axes, documents @ axes
 
 
 def principal_axes(x: Tensor) -> Tensor:
@@ -78,6 +97,8 @@ def table(results: dict[str, Any]) -> str:
     """A table for each set."""
     parts = []
     for name, methods in results.items():
+        if not methods:
+            continue
         rows = [[method, *(f"{value:.3f}" for value in values)] for method, values in methods.items()]
         parts += [f"## {name}", markdown(["vectors", *WIDTHS], rows)]
     return "\n\n".join(parts)
