@@ -23,7 +23,7 @@ from graphlift.data import read_vectors
 from graphlift.graph import NeighborTable
 from graphlift.nn.experimental.ode import OdeConv
 
-TOLERANCES, STEPS, DEPTHS, NODES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), (1.0, 0.5, 0.25, 0.125), (1.0, 2.0, 4.0), 200
+TOLERANCES, STEPS, DEPTHS, NODES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), (1.0, 0.5, 0.25, 0.125), (1.0, 2.0), 200
 SOLVERS = [
     *(("dopri5", {"tolerance": t}) for t in TOLERANCES),
     *((method, {"method": method, "step": step}) for method in ("euler", "rk4") for step in STEPS),

@@ -2,7 +2,7 @@
 
 The documents of fontawesome, nl2bash and scifact together, and queries that do not say where they belong. A layer
 lets the query listen to its 8 nearest documents: q' = q + W h, with h of 64 channels and 4 heads, W born zero. One
-layer, or 4 experts of which a query uses one (twice with different weights of the balance loss in training). 200 steps
+layer, or 4 experts of which a query uses one (twice with different weights of the balance loss in training). 150 steps
 of contrast with 85 queries of each set. nDCG@10 on the test queries by an exact scan of all documents, one seed.
 "Information" is the mutual information of expert and set as a share of the set's entropy: 1 if the expert tells the
 set, 0 if it says nothing.
@@ -26,7 +26,7 @@ from graphlift.graph import NeighborTable
 from graphlift.nn import RuvectorConv
 from graphlift.nn.experimental.experts import ExpertsConv, balance_loss
 
-SETS, NEAREST, WIDTH, EXPERTS, STEPS, EACH, TEMPERATURE = ("fontawesome", "nl2bash", "scifact"), 8, 64, 4, 200, 85, 0.08
+SETS, NEAREST, WIDTH, EXPERTS, STEPS, EACH, TEMPERATURE = ("fontawesome", "nl2bash", "scifact"), 8, 64, 4, 150, 85, 0.08
 KINDS: dict[str, float | None] = {"one layer": None, "experts, balance 0": 0.0, "experts, balance 0.01": 0.01}
 
 
