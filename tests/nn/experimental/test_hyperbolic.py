@@ -51,6 +51,12 @@ def test_inputs_far_out_stay_finite(make_table):
     assert all(p.grad.isfinite().all() for p in (x, *conv.parameters()))
 
 
+def test_what_an_empty_slot_carries_does_not_matter(make_table):
+    conv, x, table, attr = HyperbolicConv(5, 4, edge_dim=2), torch.randn(7, 5), make_table(7, 3), torch.randn(7, 3, 2)
+    loud = torch.where(table.mask.unsqueeze(2), attr, 1e4 * conv.lin_edge.weight.detach().sign())
+    assert_close(conv(x, table, None, loud), conv(x, table, None, attr))
+
+
 def test_curvature_must_be_positive():
     with pytest.raises(InputError, match="`curvature`"):
         HyperbolicConv(5, 4, curvature=0.0)

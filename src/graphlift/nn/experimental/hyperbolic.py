@@ -84,10 +84,10 @@ class HyperbolicConv(nn.Module):
         scores = -self.log_sharpness.exp() * ball.dist(heard, torch.zeros_like(heard), c)  # (N, 1 + d), itself first
         if edge_attr is not None and self.lin_edge is not None:
             scores = scores + F.pad(self.lin_edge(edge_attr).squeeze(-1), (1, 0))
+        scores = scores.masked_fill(~F.pad(neighbors.mask, (1, 0), value=True), -torch.inf)
         weight = neighbors.mask.to(scores) if edge_weight is None else edge_weight.masked_fill(~neighbors.mask, 0)
-        weight = F.pad(weight, (1, 0), value=1.0)
-        # The softmax's own shift by the largest score keeps exp in range; weights of zero stay zero.
-        alpha = weight * (scores - scores.detach().masked_fill(weight == 0, -torch.inf).amax(1, keepdim=True)).exp()
+        shift = scores.detach().amax(dim=1, keepdim=True)  # which leaves the midpoint as it is, and exp in its range
+        alpha = F.pad(weight, (1, 0), value=1.0) * (scores - shift).exp()
         return ball.logmap0(ball.mobius_add(states.squeeze(1), ball.midpoint(heard, alpha, c), c), c)
 
     def _points(self, x: Tensor, c: Tensor) -> Tensor:
