@@ -116,11 +116,12 @@ class GraphTransformerConv(nn.Module):
         if level is not None and self.level is not None:
             at_level = self.level(level.clamp(max=self.level.num_embeddings - 1))  # (S, H)
         bias = None if edge_attr is None or self.lin_edge is None else self.lin_edge(edge_attr)  # (N, d, H)
-        size = len(neighbors) if torch.is_grad_enabled() else self.chunk_size
+        size = max(len(neighbors) if torch.is_grad_enabled() else self.chunk_size, 1)
+        chunks = (slice(start, start + size) for start in range(0, len(neighbors), size))
         listen = self._to_neighbors if self.hops is None or isinstance(x, tuple) else self._to_all
         heard = [
             listen(query[chunk], key, value, neighbors, chunk, at_level, None if bias is None else bias[chunk])
-            for chunk in neighbors.chunks(max(size, 1))
+            for chunk in chunks
         ]
         return self.lin_skip(targets) + (torch.cat(heard) if heard else 0)
 
