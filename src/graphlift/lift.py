@@ -229,7 +229,7 @@ class Lift:
             >>> rng = np.random.default_rng(0)
             >>> documents = rng.normal(size=(200, 16))
             >>> lift = Lift(HnswIndex.build(documents))
-            >>> queries = documents + rng.normal(size=(200, 16))
+            >>> queries = documents @ rng.normal(size=(16, 16))
             >>> _ = lift.fit(queries[:120], {query: [query] for query in range(120)})
             >>> lift.feedback(queries[120:], [[document] for document in range(120, 200)])
             >>> lift.fit_more().train_queries
