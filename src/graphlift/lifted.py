@@ -75,7 +75,8 @@ class LiftedIndex:
     def unlearned(cls, index: HnswIndex) -> LiftedIndex:
         """What serves before the first fit once there is feedback: the frozen walk and an empty memory."""
         config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1)
-        model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config).eval()
+        with torch.random.fork_rng(devices=[]):  # its weights are never used, and must not be drawn from the global one
+            model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config).eval()
         return cls(index, model, Memory.empty(index.channels), walk_index=index)
 
     @property
