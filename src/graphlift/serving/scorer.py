@@ -7,6 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from graphlift.search.subgraph import Space
 class Scorer:
     """Draws the subgraphs of queries and scores their candidates, as `build_subgraphs` and `SubgraphRanker` do.
 
-    The first call on a machine compiles the loops, which takes up to a minute; later processes load them.
+    The first call on a machine compiles the loops, which takes some ten seconds; later processes load them.
 
     Args:
         score: the loops.
@@ -45,10 +46,10 @@ class Scorer:
         Shapes: frozen and lifted (B, C), walked (B, m), past (B, P), as in `build_subgraphs`.
         """
         size = len(walked), walked.shape[1] + self.num_recalled
-        rows, scores = torch.zeros(size, dtype=torch.int64), torch.full(size, -torch.inf)
+        rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
         given = frozen, lifted, walked, past, self.ground, self.num_recalled, self.weights, rows, scores
         fast.run(self.score, len(walked), *given)
-        return rows, scores > -torch.inf, scores
+        return torch.from_numpy(rows), torch.from_numpy(scores > -np.inf), torch.from_numpy(scores)
 
 
 @cache

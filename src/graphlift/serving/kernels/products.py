@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from graphlift.nn.kernels.elementary import Array, compiled
+from graphlift.nn.kernels.elementary import Array, inner
 
 
-@compiled
+@inner
 def add_product(a: Array, b: Array, out: Array) -> None:
     """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 32 divides n."""
     rows, inner = a.shape
@@ -28,7 +28,7 @@ def add_product(a: Array, b: Array, out: Array) -> None:
                 into[i] += ak * bk[i]
 
 
-@compiled
+@inner
 def dots(x: Array, rows: Array, first: int, out: Array) -> None:
     """Products of a vector x (C,) with eight of the rows, from ``first`` on, into eight numbers of ``out``."""
     r0, r1, r2, r3 = rows[first], rows[first + 1], rows[first + 2], rows[first + 3]

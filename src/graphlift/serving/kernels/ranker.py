@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphlift.nn.kernels.elementary import F4, Array, compiled, exp
+from graphlift.nn.kernels.elementary import F4, Array, exp, inner
 from graphlift.serving.kernels.products import add_product
 from graphlift.serving.kernels.subgraph import Drawn
 
@@ -65,7 +65,7 @@ class Weights(NamedTuple):
     scale: np.float32
 
 
-@compiled
+@inner
 def rank(drawn: Drawn, weights: Weights, scores: Array) -> None:
     """Scores of the candidates into ``scores`` (n,)."""
     n = len(drawn.rows)
@@ -87,7 +87,7 @@ def rank(drawn: Drawn, weights: Weights, scores: Array) -> None:
             scores[i] += weights.out_attr[c] * attr[c, i]
 
 
-@compiled
+@inner
 def _standardised(x: Array, mean: Array, deviation: Array) -> Array:
     out = np.empty_like(x)
     for c in range(len(x)):
@@ -96,7 +96,7 @@ def _standardised(x: Array, mean: Array, deviation: Array) -> Array:
     return out
 
 
-@compiled
+@inner
 def _linear(x: Array, weight: Array, bias: Array) -> Array:
     """(K, n) -> (R, n)."""
     out = np.empty((len(weight), x.shape[1]), F4)
@@ -106,7 +106,7 @@ def _linear(x: Array, weight: Array, bias: Array) -> Array:
     return out
 
 
-@compiled
+@inner
 def _embedded(x: Array, weight: Array, bias: Array) -> Array:
     """The first half of an embedding: matrix and GELU."""
     out = _linear(x, weight, bias)
@@ -117,7 +117,7 @@ def _embedded(x: Array, weight: Array, bias: Array) -> Array:
     return out
 
 
-@compiled
+@inner
 def _erf(x: float) -> float:
     """The error function, off by 2e-7 at most (Abramowitz & Stegun, 7.1.26)."""
     size = abs(x)
@@ -131,7 +131,7 @@ def _erf(x: float) -> float:
     return one if x > 0 else -one
 
 
-@compiled
+@inner
 def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer: int) -> Array:
     """Next states (C, w) of n candidates from their states and those of the past queries (C, P)."""
     channels, width = x.shape
@@ -158,7 +158,7 @@ def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer:
     return _update(gates, own, message, weights, layer)
 
 
-@compiled
+@inner
 def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int) -> Array:
     """What all candidates hear alike, (3 C,): the mean message, and all biases."""
     channels, num_past = len(message), told.shape[1]
@@ -172,7 +172,7 @@ def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int)
     return out
 
 
-@compiled
+@inner
 def _bias(links: Array, weight: Array, scores: Array) -> None:
     """Attention scores as far as the links' attributes make them."""
     for j in range(len(scores)):
@@ -184,7 +184,7 @@ def _bias(links: Array, weight: Array, scores: Array) -> None:
                 row[i] += w * attr[i]
 
 
-@compiled
+@inner
 def _exponentials(scores: Array, total: Array) -> None:
     """A softmax over the first axis that lacks the division by its ``total``."""
     total[:] = scores[0]
@@ -201,7 +201,7 @@ def _exponentials(scores: Array, total: Array) -> None:
             total[i] += row[i]
 
 
-@compiled
+@inner
 def _update(gates: Array, own: Array, message: Array, weights: Weights, layer: int) -> Array:
     """The gated update of the messages, and the normalisation."""
     channels, width = message.shape

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from graphlift.metric import Metric
-from graphlift.nn.kernels.elementary import F4, Array, compiled
+from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
 from graphlift.serving.kernels.products import dots
@@ -87,7 +87,7 @@ class Drawn(NamedTuple):
     links: Array
 
 
-@compiled
+@inner
 def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Ground, num_recalled: int) -> Drawn:
     """The subgraph of one query: its vectors (C,), rows that the walk found (m,), past queries near (P,)."""
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
@@ -114,13 +114,13 @@ def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Groun
     return Drawn(rows, to_lifted, node_attr, past_attr, links)
 
 
-@compiled
+@inner
 def _similarity(product: float, a: float, b: float, ground: Ground) -> float:
     """Of two vectors, from their product and their squared lengths."""
     return ((product + product - a - b) if ground.by_distance else product) * ground.inverse
 
 
-@compiled
+@inner
 def _dot(a: Array, b: Array) -> float:
     total = F4(0)
     for c in range(len(a)):
@@ -128,7 +128,7 @@ def _dot(a: Array, b: Array) -> float:
     return total
 
 
-@compiled
+@inner
 def _near(query: Array, vectors: Array, past: Array, ground: Ground) -> Array:
     near, own = np.empty(len(past), F4), _dot(query, query)
     for p in range(len(past)):
@@ -137,7 +137,7 @@ def _near(query: Array, vectors: Array, past: Array, ground: Ground) -> Array:
     return near
 
 
-@compiled
+@inner
 def _weights(near: Array) -> Array:
     """Softmax over the temperature of votes."""
     weight = near.copy()
@@ -147,7 +147,7 @@ def _weights(near: Array) -> Array:
     return weight
 
 
-@compiled
+@inner
 def _slot(table: Array, row: int) -> int:
     """Where a row is in a table of (row, place), or where it would go."""
     slot = (row * 2654435761) & (len(table) - 1)
@@ -156,7 +156,7 @@ def _slot(table: Array, row: int) -> int:
     return slot
 
 
-@compiled
+@inner
 def _recall(
     walked: Array, past: Array, weight_frozen: Array, weight_lifted: Array, ground: Ground, num_recalled: int
 ) -> tuple[Array, Array, Array]:
@@ -201,7 +201,7 @@ def _recall(
     return rows, answered, table
 
 
-@compiled
+@inner
 def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -> Array:
     """Places of the most voted rows in [first, last), best first; equal votes go by row."""
     best, found = np.empty(min(count, last - first), np.int64), 0
@@ -221,7 +221,7 @@ def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -
     return best
 
 
-@compiled
+@inner
 def _relate(
     query: Array,
     vectors: Array,
@@ -261,7 +261,7 @@ def _relate(
     to_query *= ground.inverse
 
 
-@compiled
+@inner
 def _share(answered: Array, n: int, shared: Array) -> None:
     """Cosine between the sets of past queries that two candidates answered; what a past query was answered by."""
     shared[:n] = 0
@@ -285,7 +285,7 @@ def _share(answered: Array, n: int, shared: Array) -> None:
             into[i] /= root[j] * root[i]
 
 
-@compiled
+@inner
 def _link(links: Array, rows: Array, table: Array, linked: Array) -> None:
     """Which candidates the index links, in either direction; it links no past query."""
     linked[:] = 0
@@ -297,7 +297,7 @@ def _link(links: Array, rows: Array, table: Array, linked: Array) -> None:
                     linked[i, j] = linked[j, i] = 1
 
 
-@compiled
+@inner
 def _standardise(x: Array, n: int, out: Array) -> None:
     mean, variance = F4(0), F4(0)
     for i in range(n):
@@ -310,7 +310,7 @@ def _standardise(x: Array, n: int, out: Array) -> None:
         out[i] = (x[i] - mean) / deviation
 
 
-@compiled
+@inner
 def _reciprocal_ranks(x: Array, n: int, out: Array) -> None:
     """1 / rank, the best first; of equals the first is ahead."""
     for i in range(n):
@@ -322,7 +322,7 @@ def _reciprocal_ranks(x: Array, n: int, out: Array) -> None:
         out[i] = 1 / (1 + ahead)
 
 
-@compiled
+@inner
 def _describe(
     to_frozen: Array,
     to_lifted: Array,
@@ -363,7 +363,7 @@ def _describe(
     attr[18, :n] = strongest
 
 
-@compiled
+@inner
 def _record(lifted: Array, rows: Array, ground: Ground, attr: Array) -> None:
     """What candidates answered in all the past."""
     own = _dot(lifted, lifted)
