@@ -42,7 +42,7 @@ def fold(ranker: SubgraphRanker) -> Weights:
     """The weights as they stand now."""
     convs = [cast("RuvectorConv", conv) for conv in ranker.convs]
     layers = [_layer(ranker, conv, first=number == 0) for number, conv in enumerate(convs)]
-    node, past = (_Affine.of(cast("nn.Sequential", part)[0]) for part in (ranker.embed_node, ranker.embed_past))
+    node, past = (_Affine.of(part[0]) for part in (ranker.embed_node, ranker.embed_past))
     return Weights(
         node_mean=_array(ranker.norm_node.mean),
         node_deviation=_array(ranker.norm_node.deviation),
@@ -64,8 +64,8 @@ def _layer(ranker: SubgraphRanker, conv: RuvectorConv, first: bool) -> dict[str,
     """One layer's part of `Weights`."""
     channels = conv.out_channels
     keys, values = (linear.weight.double() for linear in (conv.lin_key, conv.lin_value))
-    told = _Affine.of(cast("nn.Sequential", ranker.embed_past)[2]).then(conv.lin_msg)
-    embedded = _Affine.of(cast("nn.Sequential", ranker.embed_node)[2])
+    told = _Affine.of(ranker.embed_past[2]).then(conv.lin_msg)
+    embedded = _Affine.of(ranker.embed_node[2])
     message = embedded.then(conv.lin_msg) if first else _Affine.of(conv.lin_msg)
     query = message.then(conv.lin_query).scaled(1 / math.sqrt(channels // conv.heads))
     listen = [message.then(conv.gru.lin_gates), query, message, *(message.times(w) for w in (keys, values))]

@@ -115,13 +115,13 @@ def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Groun
 
 
 @inner
-def _similarity(product: float, a: float, b: float, ground: Ground) -> float:
+def _similarity(product: np.float32, a: np.float32, b: np.float32, ground: Ground) -> np.float32:
     """Of two vectors, from their product and their squared lengths."""
     return ((product + product - a - b) if ground.by_distance else product) * ground.inverse
 
 
 @inner
-def _dot(a: Array, b: Array) -> float:
+def _dot(a: Array, b: Array) -> np.float32:
     total = F4(0)
     for c in range(len(a)):
         total += a[c] * b[c]
