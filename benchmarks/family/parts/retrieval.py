@@ -11,7 +11,7 @@ they say. The last columns are the parameters of the ranker and subgraphs ranked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,20 +19,17 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from benchmarks.family.show import dots, markdown
 from benchmarks.family.speed import seconds
+from benchmarks.ranking.lifts import Lifts, judged
 from benchmarks.ranking.task import load_task
-from graphlift import FitConfig, Memory
-from graphlift.lifted import LiftedIndex
+from graphlift import FitConfig
 from graphlift.nn.family import CONVS
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
-from graphlift.training.gate import ndcg_of_rows
 from graphlift.training.loop import train
 from graphlift.training.ranking import RankingObjective
-from graphlift.training.stages import Stages
 
 SETS = ("scifact", "fontawesome", "openbookqa", "nl2bash", "clinc150")
 WIDTH, HEADS, STEPS, SEED = 32, 4, 120, 0
@@ -54,12 +51,9 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
 
 
 def _measure(folder: Path, found: dict[str, Any]) -> Iterator[str]:
-    task, config = load_task(folder), FitConfig(seed=SEED)
-    queries, dev = task.split(SEED)
-    stages = Stages(task.index, config, "cpu", None, None)
-    lifted = LiftedIndex(task.index, stages._lift(queries, "lift"), queries)
-    learned, relevance = stages._cross_fitted(queries)
-    judging, testing = lifted.subgraphs(dev.queries), lifted.subgraphs(task.test.queries)
+    lifts = Lifts(load_task(folder), FitConfig(seed=SEED))
+    task, config, dev = lifts.task, lifts.config, lifts.dev
+    (learned, relevance), (judging, testing) = lifts.drawn, lifts.judging
     found[LIFT] = {"nDCG@10": round(100 * judged(lambda some: some.similarity, testing, task.test), 2)}
     yield f"{task.name} {LIFT}: {found[LIFT]}"
     for name, options in rankers().items():
@@ -86,14 +80,6 @@ def _measure(folder: Path, found: dict[str, Any]) -> Iterator[str]:
             "subgraphs a second": round(len(some) / taken),
         }
         yield f"{task.name} {name}: {found[name]}"
-
-
-@torch.inference_mode()
-def judged(ranker: Callable[[Subgraphs], Tensor], subgraphs: Subgraphs, queries: Memory) -> float:
-    """Mean nDCG@10 of the order that a ranker gives to candidates."""
-    parts = [subgraphs[chunk] for chunk in torch.arange(len(subgraphs)).split(256)]
-    scores = torch.cat([ranker(part) for part in parts]).masked_fill(~subgraphs.mask, -torch.inf)
-    return float(ndcg_of_rows(subgraphs.rows.gather(1, scores.topk(10).indices).numpy(), queries).mean())
 
 
 def _as_is(subgraphs: Subgraphs) -> Subgraphs:

@@ -83,10 +83,10 @@ class Stages:
 
     def train(self, queries: Memory, dev: Memory) -> Attempt:
         """A model of these queries; the ranker's epoch is chosen on dev."""
-        model = self._lift(queries, "lift")
+        model = self.fresh_lift(queries, "lift")
         lifted = LiftedIndex(self.index, model, queries)
-        folds = self._folds(queries)
-        subgraphs, owners = cross_fitted(self.index, folds, queries, self._ranked(len(queries)))
+        folds = self.fold_lifts(queries)
+        subgraphs, owners = cross_fitted(self.index, folds, queries, self.ranked(len(queries)))
         relevance = queries.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(model.ranker).to(self.device)
         drawn = lifted.subgraphs(dev.queries)
@@ -102,25 +102,25 @@ class Stages:
 
     def lift_again(self, queries: Memory, ranker: SubgraphRanker) -> LiftedIndex:
         """A lift and a memory of more queries under a ranker that is trained already."""
-        model = self._lift(queries, "lift, all queries")
+        model = self.fresh_lift(queries, "lift, all queries")
         model.ranker.load_state_dict(ranker.state_dict())
         return LiftedIndex(self.index, model, queries)
 
-    def _ranked(self, count: int) -> Tensor:
+    def ranked(self, count: int) -> Tensor:
         """Numbers of the queries that the ranker learns from, of so many."""
         order = torch.randperm(count, generator=torch.Generator().manual_seed(self.config.seed))
         return order[:MAX_RANKED].sort().values
 
-    def _folds(self, queries: Memory) -> list[LiftModel]:
+    def fold_lifts(self, queries: Memory) -> list[LiftModel]:
         """One lift a fold, trained on the queries of the other folds."""
         folds = self.config.folds
         fold = fold_of(queries.queries, folds)
         return [
-            self._lift(queries.select((fold != inside).nonzero().flatten()), f"lift, fold {inside + 1} of {folds}")
+            self.fresh_lift(queries.select((fold != inside).nonzero().flatten()), f"lift, fold {inside + 1} of {folds}")
             for inside in range(folds)
         ]
 
-    def _lift(self, queries: Memory, name: str) -> LiftModel:
+    def fresh_lift(self, queries: Memory, name: str) -> LiftModel:
         """A fresh model whose lift is trained, on the CPU."""
         with torch.random.fork_rng(devices=[]):  # first weights draw from the global generator
             torch.manual_seed(_stage_seed(self.config.seed, name))

@@ -1,0 +1,69 @@
+"""What rankers are trained and judged on: the lifts of a set, and the subgraphs that they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from benchmarks.ranking.measure import dev_score
+from benchmarks.ranking.task import Task
+from graphlift import FitConfig, Memory
+from graphlift.lifted import LiftedIndex
+from graphlift.model import LiftModel
+from graphlift.search.subgraph import Subgraphs
+from graphlift.training.folds import cross_fitted
+from graphlift.training.stages import Stages
+
+
+class Lifts:
+    """The lifts of one set and seed, trained when they are first asked for.
+
+    Args:
+        task: the set.
+        config: of the fit, with its seed.
+        learned: whether lifts are trained at all; else they change nothing.
+        cross_fit: whether training queries are drawn by lifts that have not seen them.
+    """
+
+    def __init__(self, task: Task, config: FitConfig, learned: bool = True, cross_fit: bool = True) -> None:
+        self.task, self.config, self.learned, self.cross_fit = task, config, learned, cross_fit
+        self.train, self.dev = task.split(config.seed)
+        self.stages = Stages(task.index, config, "cpu", None, None)
+
+    @cached_property
+    def full(self) -> LiftModel:
+        """The lift of all training queries."""
+        if self.learned:
+            return self.stages.fresh_lift(self.train, "lift")
+        return LiftModel(self.task.x.shape[1], self.stages.similarity, self.config.model).eval()
+
+    @cached_property
+    def folds(self) -> list[LiftModel]:
+        """One lift a fold, which has not seen that fold's queries."""
+        if self.learned and self.cross_fit:
+            return self.stages.fold_lifts(self.train)
+        return [self.full] * self.config.folds
+
+    @cached_property
+    def drawn(self) -> tuple[Subgraphs, Tensor]:
+        """Subgraphs of training queries, and the grades of their candidates."""
+        numbers = self.stages.ranked(len(self.train))
+        subgraphs, owners = cross_fitted(self.task.index, self.folds, self.train, numbers)
+        return subgraphs, self.train.grade(owners.unsqueeze(1), subgraphs.rows)
+
+    @cached_property
+    def judging(self) -> tuple[Subgraphs, Subgraphs]:
+        """Subgraphs of dev queries and of test queries."""
+        lifted = LiftedIndex(self.task.index, self.full, self.train)
+        return lifted.subgraphs(self.dev.queries), lifted.subgraphs(self.task.test.queries)
+
+
+@torch.inference_mode()
+def judged(ranker: Callable[[Subgraphs], Tensor], subgraphs: Subgraphs, queries: Memory) -> float:
+    """Mean nDCG@10 of the order that a ranker gives to candidates."""
+    parts = [subgraphs[chunk] for chunk in torch.arange(len(subgraphs)).split(256)]
+    scores = torch.cat([ranker(part) for part in parts]).masked_fill(~subgraphs.mask, -torch.inf)
+    return dev_score(subgraphs.rows.gather(1, scores.topk(10).indices), queries)
