@@ -8,7 +8,9 @@ from graphlift.nn.family import CONVS, member
 from graphlift.nn.strongest import LINKS, StrongestLinks
 
 GRAPHS, SOURCES, TARGETS, WIDTH, EDGE = 3, 29, 5, 8, 4
-every_name = pytest.mark.parametrize("name", CONVS)
+every_name = pytest.mark.parametrize(
+    "name", [name for name in CONVS if name != "ode"]
+)  # its steps depend on all graphs
 
 
 @pytest.fixture

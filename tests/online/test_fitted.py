@@ -11,8 +11,8 @@ from graphlift.training.config import MoreConfig
 
 LOOSE = MoreConfig(lift=QUICK.lift, ranker=QUICK.ranker, max_loss=1.0)
 CONFIGS = {
-    "replay": QUICK.model_copy(update={"more": LOOSE}),
-    "EWC": QUICK.model_copy(update={"more": LOOSE.model_copy(update={"ewc": 1.0})}),
+    "replay": QUICK.model_copy(update={"more": LOOSE, "confidence": 0.55}),  # few queries judge, and it must publish
+    "EWC": QUICK.model_copy(update={"more": LOOSE.model_copy(update={"ewc": 0.1}), "confidence": 0.55}),
 }
 
 

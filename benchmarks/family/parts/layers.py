@@ -29,14 +29,12 @@ from graphlift.nn.tasks import NodeClassifier
 SEEDS, WIDTH, NUM_LAYERS = range(2), 32, 2
 SCHEDULE = Schedule(epochs=80, patience=30)
 NONE = "none"
-WHOLE = ("gcn", "transformer")
-"""Layers that ask for more of a graph than the links of the nodes in question."""
 
 
 def layer(name: str) -> nn.Module:
     """One layer of the network, computed for some degrees at a time where it can be."""
     conv = member(name).build(WIDTH, WIDTH, heads=HEADS)
-    return conv if name in WHOLE else DegreeBuckets(conv)
+    return conv if CONVS[name].whole else DegreeBuckets(conv)
 
 
 def classifier(name: str, words: int, classes: int) -> NodeClassifier:

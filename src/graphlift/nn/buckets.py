@@ -21,8 +21,8 @@ class DegreeBuckets(nn.Module):
     ... links go through the layer as targets of a table of that width.
 
     Args:
-        conv: any layer of the family that treats a pair (sources, targets) as it treats one graph, which is all but
-            `GCNConv`.
+        conv: any layer of the family that treats a pair (sources, targets) as it treats one graph, which is all that
+            are not `whole` in `graphlift.nn.family`.
 
     Shapes:
         - as of the layer, with x one tensor

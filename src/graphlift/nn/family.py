@@ -25,6 +25,8 @@ class Member:
         heads: whether it is built with ``heads``.
         weighted: whether it listens to ``edge_weight``.
         attributed: whether it can be built with ``edge_dim``, and then listens to ``edge_attr``.
+        whole: whether it asks for more of a graph than the links of the nodes in question, so that a pair (sources,
+            targets) is not the same as the graph that it was cut from.
         options: what else it is built with, as pairs.
     """
 
@@ -32,6 +34,7 @@ class Member:
     heads: bool = False
     weighted: bool = False
     attributed: bool = False
+    whole: bool = False
     options: tuple[tuple[str, Any], ...] = ()
 
     def build(self, in_channels: int, out_channels: int, heads: int = 4, edge_dim: int | None = None) -> nn.Module:
@@ -67,7 +70,7 @@ DEFAULT = "ruvector"
 CONVS = MappingProxyType(
     {
         DEFAULT: Member("conv.RuvectorConv", heads=True, weighted=True, attributed=True),
-        "gcn": Member("pyg.GCNConv", weighted=True),
+        "gcn": Member("pyg.GCNConv", weighted=True, whole=True),
         "gat": Member("pyg_attention.GATConv", heads=True, attributed=True),
         "gatv2": Member("pyg_attention.GATv2Conv", heads=True, attributed=True),
         "transformer-conv": Member("pyg_attention.TransformerConv", heads=True, attributed=True),
@@ -79,10 +82,12 @@ CONVS = MappingProxyType(
         ),
         "local-global": Member("experimental.local_global.LocalGlobalConv", heads=True, weighted=True, attributed=True),
         "equivariant": Member("experimental.equivariant.EquivariantConv", weighted=True, attributed=True),
-        "ode": Member("experimental.ode.OdeConv", heads=True, weighted=True, attributed=True),
-        "transformer": Member("experimental.transformer.GraphTransformerConv", heads=True, attributed=True),
+        "ode": Member("experimental.ode.OdeConv", heads=True, weighted=True, attributed=True, whole=True),
+        "transformer": Member("experimental.transformer.GraphTransformerConv", heads=True, attributed=True, whole=True),
         "experts": Member("experimental.experts.ExpertsConv", heads=True, weighted=True, attributed=True),
-        "adaptive-depth": Member("experimental.halting.AdaptiveDepthConv", heads=True, weighted=True, attributed=True),
+        "adaptive-depth": Member(
+            "experimental.halting.AdaptiveDepthConv", heads=True, weighted=True, attributed=True, whole=True
+        ),
         "hyperbolic": Member("experimental.hyperbolic.HyperbolicConv", weighted=True, attributed=True),
     }
 )
