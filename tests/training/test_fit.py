@@ -99,7 +99,7 @@ def test_second_fit_needs_queries_that_are_new(world):
 
 
 def test_links_are_renewed_where_the_walk_loses_too_much(world, monkeypatch):
-    monkeypatch.setattr("graphlift.training.fit.MIN_RECALL", 2.0)
+    monkeypatch.setattr("graphlift.training.navigable.MIN_RECALL", 2.0)
     lift, report = fit(world)
     assert report.relinked
     assert report.recall > 0.9

@@ -46,12 +46,12 @@ def kept_up(snapshot: Snapshot) -> Snapshot:
 
 
 def linked(snapshot: Snapshot) -> Snapshot:
-    """The same content with every row in the graph."""
+    """The same content with every row in the graph; the snapshot itself where all are."""
     lifted = snapshot.lifted
     if lifted is not None and _behind(lifted.past):
         lifted = _past_linked(lifted)
     if not _behind(snapshot.index):
-        return replace(snapshot, lifted=lifted)
+        return snapshot if lifted is snapshot.lifted else replace(snapshot, lifted=lifted)
     index = snapshot.index.relinked()
     return replace(snapshot, index=index, lifted=None if lifted is None else _walkable(step.relinked(lifted, index)))
 
