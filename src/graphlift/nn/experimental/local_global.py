@@ -38,6 +38,7 @@ class LocalGlobalConv(nn.Module):
     transformers for longer sequences", 2020.
 
     Example:
+        >>> import torch
         >>> conv = LocalGlobalConv(16, 8, heads=2)
         >>> neighbors = NeighborTable(torch.tensor([[1, 2], [0, -1], [-1, -1]]))
         >>> conv(torch.randn(3, 16), neighbors, tokens=torch.tensor([1])).shape
