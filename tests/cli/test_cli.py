@@ -54,7 +54,11 @@ def judged(files, qrels):
 
 @pytest.fixture(scope="module")
 def store(files):
-    path = files / "store"
+    return built(files, files / "store")
+
+
+def built(files, path):
+    """A store that has learned nothing yet."""
     graphlift("build", path, "--corpus", files / "corpus.jsonl", "--vectors", files / "corpus_emb.npy")
     return path
 
@@ -241,9 +245,8 @@ def test_learning_on_and_back(files, fitted, tmp_path):
 
 
 @pytest.mark.slow
-def test_clicks_in_place_of_judgments(files, store, tmp_path):
-    path, log = tmp_path / "store", tmp_path / "log.jsonl"
-    shutil.copytree(store, path)
+def test_clicks_in_place_of_judgments(files, tmp_path):
+    path, log = built(files, tmp_path / "store"), tmp_path / "log.jsonl"
     rows = [line.split("\t") for line in (files / "qrels_train.tsv").read_text().splitlines()[1:]]
     log.write_text("\n".join(json.dumps({"query": q, "shown": ["d0x", d], "clicked": [d]}) for q, d, _ in rows))
     given = judged(files, "qrels_train.tsv")[:-2]

@@ -62,12 +62,16 @@ def test_bonus_moves_cold_documents_up_and_nothing_else(world, fitted):
 def test_largest_bonus_within_the_price_is_chosen(leaning):
     lifted, queries = leaning
     means = [float(ndcg(_with(lifted, bonus), queries, lifted.beam()).mean()) for bonus in BONUSES]
-    for price in (0.0, 0.002, 0.05, 1.0):
+    for price in (1e-6, 0.002, 0.05, 1.0):
         affordable = [means[0] - mean <= price + 1e-9 for mean in means]
         first_too_dear = affordable.index(False) if False in affordable else len(BONUSES)
         bonus, cost = choose_cold_bonus(lifted, queries, price)
         assert bonus == BONUSES[first_too_dear - 1]
         assert cost == pytest.approx(means[0] - means[first_too_dear - 1], abs=1e-9)
+
+
+def test_no_price_no_bonus(leaning):
+    assert choose_cold_bonus(*leaning, price=0.0) == (0.0, 0.0)
 
 
 def _with(lifted, bonus):

@@ -22,11 +22,14 @@ def choose_cold_bonus(lifted: LiftedIndex, queries: Memory, price: float) -> tup
     Args:
         lifted: with a trained ranker.
         queries: that it was not trained on, (Q, C).
-        price: how much mean nDCG@10 may fall.
+        price: how much mean nDCG@10 may fall; at 0 there is no bonus, as few held-out queries are cold, and what is
+            free for them says little.
 
     Returns:
         Bonus and fall of the mean nDCG@10, which is negative where the bonus helps.
     """
+    if price == 0:
+        return 0.0, 0.0
     subgraphs = lifted.subgraphs(queries.queries)
     scores = torch.cat([lifted.scores(subgraphs[part], 0.0) for part in torch.arange(len(queries)).split(256)])
     scores = scores.masked_fill(~subgraphs.mask, -torch.inf)

@@ -79,7 +79,7 @@ class FitConfig(BaseModel):
         more: how a later fit goes on from this one's weights.
         confidence: how sure the gate must be that held-out queries gain, by paired bootstrap.
         cold_price: how much nDCG@10 held-out queries may lose, so that documents that nobody has asked for yet rank
-            higher; the fit chooses the largest `cold_bonus` within it, and a search can set another.
+            higher; the fit chooses the largest `cold_bonus` within it, none at 0, and a search can set another.
         seed: fixes every random choice.
     """
 
@@ -100,5 +100,5 @@ class FitConfig(BaseModel):
     dev_fraction: float = Field(default=0.15, gt=0, lt=1)
     more: MoreConfig = MoreConfig()
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    cold_price: float = Field(default=0.002, ge=0)
+    cold_price: float = Field(default=0.0, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**63)
