@@ -8,13 +8,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from benchmarks.ranking.measure import dev_score
 from benchmarks.ranking.task import Task
 from graphlift import FitConfig, Memory
 from graphlift.lifted import LiftedIndex
 from graphlift.model import LiftModel
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.folds import cross_fitted
+from graphlift.training.gate import ndcg_of_scores
 from graphlift.training.stages import Stages
 
 
@@ -65,5 +65,4 @@ class Lifts:
 def judged(ranker: Callable[[Subgraphs], Tensor], subgraphs: Subgraphs, queries: Memory) -> float:
     """Mean nDCG@10 of the order that a ranker gives to candidates."""
     parts = [subgraphs[chunk] for chunk in torch.arange(len(subgraphs)).split(256)]
-    scores = torch.cat([ranker(part) for part in parts]).masked_fill(~subgraphs.mask, -torch.inf)
-    return dev_score(subgraphs.rows.gather(1, scores.topk(10).indices), queries)
+    return float(ndcg_of_scores(torch.cat([ranker(part) for part in parts]), subgraphs, queries).mean())

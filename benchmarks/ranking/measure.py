@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from benchmarks.speed.timing import threads
 from graphlift import Memory
 from graphlift.evaluation import evaluate, run_from_rankings
 
@@ -34,12 +34,10 @@ def top_rows(queries: Tensor, documents: Tensor, k: int = 100) -> Tensor:
 
 def median_seconds(search: Callable[[Tensor], object], queries: Tensor) -> float:
     """Median seconds of a search for one query, over up to 200 queries (Q, C), on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     seconds = []
-    for query in queries[:200].split(1):
-        started = time.perf_counter()
-        search(query)
-        seconds.append(time.perf_counter() - started)
-    torch.set_num_threads(threads)
+    with threads(1):
+        for query in queries[:200].split(1):
+            started = time.perf_counter()
+            search(query)
+            seconds.append(time.perf_counter() - started)
     return float(np.median(seconds))

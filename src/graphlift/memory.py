@@ -14,7 +14,8 @@ from torch import Tensor
 from graphlift.errors import InputError
 from graphlift.growing import grown
 
-_STRIDE = 1 << 32  # more than any row: a link (query, row) becomes the one number query * _STRIDE + row
+STRIDE = 1 << 32
+"""More than any row, so that a pair (query, row) becomes the one number query * STRIDE + row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +176,8 @@ class Memory:
         new = later.select((~known).nonzero().flatten())
         again = later.select(known.nonzero().flatten())
         owner = number[known][again.query_of_answer]
-        kept = ~torch.isin(self._keys, owner * _STRIDE + again.rows)
-        keys = torch.cat([self._keys[kept], owner * _STRIDE + again.rows])
+        kept = ~torch.isin(self._keys, owner * STRIDE + again.rows)
+        keys = torch.cat([self._keys[kept], owner * STRIDE + again.rows])
         return self._of_keys(keys, torch.cat([self.grades[kept], again.grades])).extend(new)
 
     def without(self, other: Memory) -> Memory:
@@ -190,7 +191,7 @@ class Memory:
         if not len(other.rows):
             return self
         number = self.numbers(other.queries)[other.query_of_answer]
-        named = (number * _STRIDE + other.rows)[number >= 0]
+        named = (number * STRIDE + other.rows)[number >= 0]
         kept = ~torch.isin(self._keys, named)
         return self._of_keys(self._keys[kept], self.grades[kept])
 
@@ -209,7 +210,7 @@ class Memory:
         if torch.equal(new, self.rows):
             return self
         kept = new >= 0
-        return self._of_keys(self.query_of_answer[kept] * _STRIDE + new[kept], self.grades[kept])
+        return self._of_keys(self.query_of_answer[kept] * STRIDE + new[kept], self.grades[kept])
 
     def answered(self) -> Memory:
         """The queries that have an answer."""
@@ -227,9 +228,9 @@ class Memory:
     def _of_keys(self, keys: Tensor, grades: Tensor) -> Memory:
         """The same queries with other answers, given as numbers like those of `_keys`, in any order."""
         keys, order = keys.sort()
-        counts = torch.bincount(keys // _STRIDE, minlength=len(self))
+        counts = torch.bincount(keys // STRIDE, minlength=len(self))
         offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
-        return Memory(self.queries, offsets, keys % _STRIDE, grades[order])
+        return Memory(self.queries, offsets, keys % STRIDE, grades[order])
 
     def known_to(self, other: Memory) -> Tensor:
         """Which queries another memory has too, by their vectors, (Q,)."""
@@ -241,7 +242,7 @@ class Memory:
 
     def grade(self, queries: Tensor, rows: Tensor) -> Tensor:
         """The grade of each row for each query, 0 where it is no answer; the shapes of both broadcast."""
-        wanted = (queries * _STRIDE + rows).contiguous()
+        wanted = (queries * STRIDE + rows).contiguous()
         if not len(self.rows):
             return torch.zeros(wanted.shape)
         place = torch.searchsorted(self._keys, wanted).clamp(max=len(self._keys) - 1)
@@ -267,4 +268,4 @@ class Memory:
     @cached_property
     def _keys(self) -> Tensor:
         """One ascending number for each link, as queries ascend and their rows do."""
-        return self.query_of_answer * _STRIDE + self.rows
+        return self.query_of_answer * STRIDE + self.rows

@@ -20,7 +20,7 @@ def test_many_nodes_are_folded_and_give_the_same(monkeypatch, make_table, compil
     if compiled:
         pytest.importorskip("numba")
     else:
-        monkeypatch.setattr(fast, "_import", lambda: None)
+        monkeypatch.setattr(fast, "loops", lambda package: None)
     conv = RuvectorConv(IN, OUT, HEADS, dropout, chunk_size=3).double().eval()
     with torch.no_grad():
         for parameter in conv.parameters():

@@ -17,7 +17,7 @@ def path(request, monkeypatch):
     """In plain torch; compiled, on one thread and on several."""
     monkeypatch.setattr(fast, "SMALL", 0)
     if request.param == "torch":
-        monkeypatch.setattr(fast, "_import", lambda: None)
+        monkeypatch.setattr(fast, "loops", lambda package: None)
     else:
         pytest.importorskip("numba")
         monkeypatch.setattr(torch, "get_num_threads", lambda: 1 if request.param == "one thread" else 3)

@@ -112,7 +112,7 @@ def test_other_layers_and_no_compiler_have_no_scorer(make_space, monkeypatch):
     assert Scorer.of(space, ranker, 4) is not None
     ranker.convs[0] = Other(12, 12, 3, edge_dim=4)
     assert Scorer.of(space, ranker, 4) is None
-    monkeypatch.setattr(door, "_kernels", lambda: None)
+    monkeypatch.setattr(door.fast, "loops", lambda package: None)
     assert Scorer.of(space, SubgraphRanker(12, 1, 3), 4) is None
 
 

@@ -10,6 +10,7 @@ at 0.01 with decay 5e-4, 40 epochs, of which one is kept as in `papers`. `none` 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from graphlift.data import read_collection, read_vectors
 from graphlift.data.planetoid import CitationGraph
 from graphlift.nn.buckets import DegreeBuckets
 from graphlift.nn.encoder import GraphEncoder
-from graphlift.nn.family import member
+from graphlift.nn.family import CONVS, member
 from graphlift.nn.tasks import NodeClassifier
 from graphlift.search.hnsw_links import LINK_ATTRS, hnsw_links
 from graphlift.search.similarity import Similarity
@@ -83,7 +84,7 @@ def classifier(kind: Kind | None, channels: int, classes: int) -> NodeClassifier
     convs = []
     if kind is not None:
         conv = member(kind.conv).build(WIDTH, WIDTH, HEADS, edge_dim=len(kind.attrs) or None)
-        convs = [conv if kind.conv == "gcn" else DegreeBuckets(conv)]
+        convs = [conv if CONVS[kind.conv].whole else DegreeBuckets(conv)]
     encoder = GraphEncoder(convs, project=nn.Linear(channels, WIDTH), dropout=0.3)
     return NodeClassifier(encoder, nn.Linear(WIDTH, classes))
 
@@ -98,7 +99,7 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
         columns = [LINK_ATTRS.index(known) for known in kind.attrs] if kind else []
         edges = (None, attr[..., columns] if columns else None)
         for seed in SEEDS[len(runs) :]:
-            build = lambda kind=kind: classifier(kind, graph.x.shape[1], graph.num_classes)  # noqa: E731
+            build = partial(classifier, kind, graph.x.shape[1], graph.num_classes)
             outcome = train(build, graph, SCHEDULE, seed, edges)
             runs.append(round(100 * outcome.test, 2))
             yield f"{name}, seed {seed}: {runs[-1]:.1f} ({outcome.seconds:.0f} s)"

@@ -10,6 +10,7 @@ words are projected to 32 channels first. `words` compares the projected words o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from graphlift.data.planetoid import CitationGraph
 from graphlift.graph import NeighborTable
 from graphlift.nn.buckets import DegreeBuckets
 from graphlift.nn.encoder import GraphEncoder
-from graphlift.nn.family import member
+from graphlift.nn.family import CONVS, member
 from graphlift.nn.pyg import GCNConv
 from graphlift.nn.tasks import LinkPredictor
 
@@ -77,7 +78,7 @@ def encoder(name: str, words: int) -> GraphEncoder:
     if name == "words":
         return GraphEncoder([], project=nn.Linear(words, 32), activation=lambda x: x)
     convs = [member(name).build(32, width, heads=4) for width in (32, 16)]
-    convs = convs if name == "gcn" else [DegreeBuckets(conv) for conv in convs]
+    convs = convs if CONVS[name].whole else [DegreeBuckets(conv) for conv in convs]
     return GraphEncoder(convs, project=nn.Linear(words, 32))
 
 
@@ -108,7 +109,7 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
         for name in ("GAE", *LAYERS, "words"):
             runs = results.setdefault(name, {}).setdefault(graph_name, [])
             for seed in SEEDS[len(runs) :]:
-                build = lambda name=name, graph=graph: encoder(name, graph.x.shape[1])  # noqa: E731
+                build = partial(encoder, name, graph.x.shape[1])
                 runs.append(round(train(build, graph, split(graph, seed), seed), 2))
                 yield f"{graph_name} {name} split {seed}: {runs[-1]:.1f}"
 

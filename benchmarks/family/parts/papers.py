@@ -10,6 +10,7 @@ patience 100.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
         for graph_name, graph in graphs.items():
             runs = results.setdefault(graph_name, {}).setdefault(name, [])
             for seed in SEEDS[len(runs) :]:
-                build = lambda name=name, graph=graph: classifier(name, graph.x.shape[1], graph.num_classes)  # noqa: E731
+                build = partial(classifier, name, graph.x.shape[1], graph.num_classes)
                 outcome = train(build, graph, SCHEDULES[name], seed)
                 runs.append(round(100 * outcome.test, 2))
                 yield f"{graph_name} {name} seed {seed}: {runs[-1]:.1f} ({outcome.epochs} epochs)"

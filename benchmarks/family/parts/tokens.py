@@ -11,6 +11,7 @@ level as tokens) a node's output depends on, mean over 5 nodes, after one and tw
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
             if str(nodes) in kept or (name == "all" and nodes > MOST_FOR_ALL):
                 continue
             with torch.inference_mode():
-                kept[str(nodes)] = round(1000 * seconds(lambda conv=conv: conv(x, neighbors), repeats=3), 1)  # noqa: B023
+                kept[str(nodes)] = round(1000 * seconds(partial(conv, x, neighbors), repeats=3), 1)
             yield f"{name}, {nodes} nodes: {kept[str(nodes)]} ms"
     if "receptive field" in results:
         return

@@ -1,4 +1,4 @@
-"""The door to the compiled loops of `graphlift.nn.kernels`: whether to take them, and on how many threads."""
+"""The door to compiled loops: whether they can be had and are worth it, and on how many threads they run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,16 @@ def kernels(work: int, *tensors: Tensor) -> ModuleType | None:
         return None
     if any(tensor.device.type != "cpu" or tensor.dtype != first.dtype for tensor in tensors):
         return None
-    return _import()
+    return loops("graphlift.nn.kernels")
+
+
+@cache
+def loops(package: str) -> ModuleType | None:
+    """A package of compiled loops, or None without the extra ``fast``."""
+    try:
+        return import_module(package)
+    except (ImportError, RuntimeError):  # not installed, or Numba finds no place where it may keep what it compiled
+        return None
 
 
 def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
@@ -85,15 +95,6 @@ def chunks(count: int, size: int) -> Iterator[slice]:
 
 def _array(tensor: Tensor) -> Any:
     return tensor.detach().contiguous().numpy()
-
-
-@cache
-def _import() -> ModuleType | None:
-    try:
-        from graphlift.nn import kernels
-    except (ImportError, RuntimeError):  # not installed, or Numba finds no place where it may keep what it compiled
-        return None
-    return kernels
 
 
 @cache

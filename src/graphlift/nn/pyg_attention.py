@@ -11,16 +11,17 @@ from graphlift.nn.pyg import pyg_layers
 
 
 class _Attention(nn.Module):
-    """What `GATConv` and `GATv2Conv` share."""
+    """What `GATConv` and `GATv2Conv` share; ``layer`` is PyG's name."""
+
+    layer: str
 
     def __init__(
         self,
-        name: str,
         in_channels: int,
         out_channels: int,
-        heads: int,
-        dropout: float,
-        edge_dim: int | None,
+        heads: int = 4,
+        dropout: float = 0.0,
+        edge_dim: int | None = None,
     ) -> None:
         super().__init__()
         check_heads(out_channels, heads)
@@ -28,7 +29,7 @@ class _Attention(nn.Module):
         self.in_channels, self.edge_dim = in_channels, edge_dim
         # PyG would give self-loops to the first nodes of a pair, as if sources and targets were the same.
         options = {"dropout": dropout, "edge_dim": edge_dim, "add_self_loops": False}
-        self.conv = getattr(pyg_layers(), name)(in_channels, out_channels // heads, heads, **options)
+        self.conv = getattr(pyg_layers(), self.layer)(in_channels, out_channels // heads, heads, **options)
 
     def forward(
         self,
@@ -79,15 +80,7 @@ class GATConv(_Attention):
     Related: `GATv2Conv`, whose ranking of neighbors may differ from node to node.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        heads: int = 4,
-        dropout: float = 0.0,
-        edge_dim: int | None = None,
-    ) -> None:
-        super().__init__("GATConv", in_channels, out_channels, heads, dropout, edge_dim)
+    layer = "GATConv"
 
 
 class GATv2Conv(_Attention):
@@ -114,15 +107,7 @@ class GATv2Conv(_Attention):
     ``torch_geometric.nn.GATv2Conv``.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        heads: int = 4,
-        dropout: float = 0.0,
-        edge_dim: int | None = None,
-    ) -> None:
-        super().__init__("GATv2Conv", in_channels, out_channels, heads, dropout, edge_dim)
+    layer = "GATv2Conv"
 
 
 class TransformerConv(nn.Module):

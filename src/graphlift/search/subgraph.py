@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from graphlift.memory import Memory
+from graphlift.memory import STRIDE, Memory
 from graphlift.search.answered import Answered
 from graphlift.search.attributes import (
     NODE_ATTRS,
@@ -23,7 +23,6 @@ from graphlift.search.similarity import Similarity
 
 VOTE_TEMPERATURE = 0.05
 """Of the softmax that weighs past queries by nearness."""
-_STRIDE = 1 << 32  # more than any row: a candidate of query b becomes the one number b * _STRIDE + row
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +140,13 @@ def build_subgraphs(
     in_lifted = _Nearness.of(similarity, lifted, space.past_lifted[past])
 
     entry, slot = memory.entries(past.flatten())  # answers of the past queries, and whose they are
-    answer = slot // max(past.shape[1], 1) * _STRIDE + memory.rows[entry]
+    answer = slot // max(past.shape[1], 1) * STRIDE + memory.rows[entry]
     votes = (in_frozen.weight + in_lifted.weight).flatten()[slot]
     recalled, recalled_mask = _recall(answer, votes, walk, num_recalled)
     rows = torch.cat([walk, recalled], dim=1)
     mask = torch.cat([torch.ones_like(walk, dtype=torch.bool), recalled_mask], dim=1)
     batch = torch.arange(len(walk)).unsqueeze(1)
-    answered = _answered(batch * _STRIDE + rows, mask, answer, slot, past.shape[1])  # (B, n, P)
+    answered = _answered(batch * STRIDE + rows, mask, answer, slot, past.shape[1])  # (B, n, P)
 
     frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows])
     lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows])
@@ -200,16 +199,16 @@ def _recall(answer: Tensor, vote: Tensor, walk: Tensor, count: int) -> tuple[Ten
     rows, mask = torch.zeros(len(walk), count, dtype=torch.int64), torch.zeros(len(walk), count, dtype=torch.bool)
     keys, place = answer.unique(return_inverse=True)
     votes = torch.zeros(len(keys)).index_add_(0, place, vote)
-    found = (torch.arange(len(walk)).unsqueeze(1) * _STRIDE + walk).flatten()
+    found = (torch.arange(len(walk)).unsqueeze(1) * STRIDE + walk).flatten()
     new = ~torch.isin(keys, found)
     keys, votes = keys[new], votes[new]
     order = torch.argsort(votes, descending=True, stable=True)
-    order = order[torch.argsort(keys[order] // _STRIDE, stable=True)]  # by query, then by vote
+    order = order[torch.argsort(keys[order] // STRIDE, stable=True)]  # by query, then by vote
     keys = keys[order]
-    owner = keys // _STRIDE
+    owner = keys // STRIDE
     rank = torch.arange(len(keys)) - torch.searchsorted(owner, owner)
     kept = rank < count
-    rows[owner[kept], rank[kept]] = keys[kept] % _STRIDE
+    rows[owner[kept], rank[kept]] = keys[kept] % STRIDE
     mask[owner[kept], rank[kept]] = True
     return rows, mask
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -35,7 +33,7 @@ class Scorer:
     @classmethod
     def of(cls, space: Space, ranker: SubgraphRanker, num_recalled: int) -> Self | None:
         """A scorer, or None where there is no compiler (the extra ``fast``) or no loop for the ranker's layers."""
-        kernels = _kernels()
+        kernels = fast.loops("graphlift.serving.kernels")
         if kernels is None or not all(type(conv) is RuvectorConv for conv in ranker.convs):
             return None
         return cls(kernels.score, kernels.Ground.of(space), kernels.fold(ranker), num_recalled)
@@ -50,12 +48,3 @@ class Scorer:
         given = frozen, lifted, walked, past, self.ground, self.num_recalled, self.weights, rows, scores
         fast.run(self.score, len(walked), *given)
         return torch.from_numpy(rows), torch.from_numpy(scores > -np.inf), torch.from_numpy(scores)
-
-
-@cache
-def _kernels() -> ModuleType | None:
-    try:
-        from graphlift.serving import kernels
-    except (ImportError, RuntimeError):  # not installed, or Numba finds no place where it may keep what it compiled
-        return None
-    return kernels

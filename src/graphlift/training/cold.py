@@ -6,7 +6,7 @@ import torch
 
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
-from graphlift.training.gate import ndcg_of_rows
+from graphlift.training.gate import ndcg_of_scores
 
 BONUSES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 """What is tried, in the unit of scores: in a softmax, a bonus of 1 multiplies the odds of a document by e."""
@@ -32,12 +32,9 @@ def choose_cold_bonus(lifted: LiftedIndex, queries: Memory, price: float) -> tup
         return 0.0, 0.0
     subgraphs = lifted.subgraphs(queries.queries)
     scores = torch.cat([lifted.scores(subgraphs[part], 0.0) for part in torch.arange(len(queries)).split(256)])
-    scores = scores.masked_fill(~subgraphs.mask, -torch.inf)
-    shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
     chosen, paid, start = 0.0, 0.0, None
     for bonus in BONUSES:
-        best = (scores + bonus * subgraphs.cold).topk(shown).indices
-        mean = float(ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries).mean())
+        mean = float(ndcg_of_scores(scores + bonus * subgraphs.cold, subgraphs, queries).mean())
         start = mean if start is None else start
         if start - mean > price:
             break

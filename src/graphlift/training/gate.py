@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from graphlift.evaluation.bootstrap import paired_interval
@@ -14,6 +15,7 @@ from graphlift.evaluation.runs import run_from_rankings
 from graphlift.index.storage import Rows
 from graphlift.memory import Memory
 from graphlift.metric import Vectors
+from graphlift.search.subgraph import Subgraphs
 
 Scores = npt.NDArray[np.float64]
 
@@ -45,6 +47,13 @@ def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:
     }
     per_query = evaluate(qrels, run_from_rankings(names, rows.astype(str).tolist()), metrics=("nDCG@10",))
     return per_query.values["nDCG@10"]
+
+
+def ndcg_of_scores(scores: Tensor, subgraphs: Subgraphs, queries: Memory) -> Scores:
+    """nDCG@10 of every query, (Q,), by the order that scores (Q, n) give to the candidates of its subgraph."""
+    shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
+    best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(shown).indices
+    return ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries)
 
 
 def gain_is_sure(before: Scores, after: Scores, confidence: float) -> tuple[bool, tuple[float, float]]:

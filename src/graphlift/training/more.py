@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
+
+Judges = list[tuple[Subgraphs, Memory]]
+"""Queries with their subgraphs."""
 
 
 def fit_more(
@@ -71,8 +74,8 @@ def fit_more(
     beam = after.beam()
     scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
     past = {
-        "before": step.guarded(current.model.ranker, step.serving),
-        "after": step.guarded(after.model.ranker, step.folds),
+        "before": step.guarded(current.model.ranker, step.guards_before),
+        "after": step.guarded(after.model.ranker, step.guards_after),
     }
     sure, interval = gain_is_sure(scores["before"], scores["after"], config.confidence)
     lost = float((past["before"] - past["after"]).mean()) if len(parts.guards) else 0.0
@@ -148,9 +151,20 @@ class _Step:
         model.ranker.load_state_dict(self._ranker(lifted).state_dict())
         return lifted
 
-    def guarded(self, ranker: SubgraphRanker, folds: list[LiftModel]) -> Scores:
+    @cached_property
+    def guards_before(self) -> Judges:
+        """The old queries that judge, as the lifts before this step draw them."""
+        return self._guards(self.serving)
+
+    @cached_property
+    def guards_after(self) -> Judges:
+        """The same by the lifts after it, once these are trained."""
+        return self._guards(self.folds)
+
+    @staticmethod
+    def guarded(ranker: SubgraphRanker, guards: Judges) -> Scores:
         """nDCG@10 of every old query that judges."""
-        return np.concatenate([np.empty(0), *(ranked_ndcg(ranker, *judge) for judge in self._guards(folds))])
+        return np.concatenate([np.empty(0), *(ranked_ndcg(ranker, *judge) for judge in guards)])
 
     def _gone_on(self, name: str, model: LiftModel, taught: Tensor) -> LiftModel:
         """A lift after more training on the queries that may teach it: the new ones, and a sample of the old."""
@@ -176,7 +190,7 @@ class _Step:
         subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
         relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
-        judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self._guards(self.folds)]
+        judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self.guards_after]
 
         def score(*judging: tuple[Subgraphs, Memory]) -> float:
             return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judging) / len(judging)
@@ -189,12 +203,12 @@ class _Step:
         memories = (parts.learned, parts.held)
         self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)
         if len(judges) > 1:
-            allowed = float(self.guarded(self.current.model.ranker, self.serving).mean()) - config.more.max_loss
+            allowed = float(self.guarded(self.current.model.ranker, self.guards_before).mean()) - config.more.max_loss
             of_new, of_old = (partial(score, judge) for judge in judges)
             step_back(ranker, self.current.model.ranker, of_new, of_old, allowed)
         return ranker
 
-    def _guards(self, folds: list[LiftModel]) -> list[tuple[Subgraphs, Memory]]:
+    def _guards(self, folds: list[LiftModel]) -> Judges:
         """The old queries that judge, each as the lift that has not seen it draws it; empty where there are none."""
         learned, numbers = self.parts.learned, self.parts.guards
         if not len(numbers):

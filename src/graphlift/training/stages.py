@@ -28,7 +28,7 @@ from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig
 from graphlift.training.contrast import ContrastObjective
 from graphlift.training.folds import cross_fitted, fold_of
-from graphlift.training.gate import Scores, ndcg, ndcg_of_rows
+from graphlift.training.gate import Scores, ndcg, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import RankingObjective
@@ -207,9 +207,7 @@ def ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -
     """nDCG@10 of every query by what a ranker makes of subgraphs that are drawn already."""
     device = ranker.scale.device
     scores = torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in torch.arange(len(subgraphs)).split(256)])
-    shown = min(10, int(subgraphs.mask.sum(dim=1).min()))  # as many as every query has
-    best = scores.masked_fill(~subgraphs.mask, -torch.inf).topk(shown).indices
-    return ndcg_of_rows(subgraphs.rows.gather(1, best).numpy(), queries)
+    return ndcg_of_scores(scores, subgraphs, queries)
 
 
 def lift_weights(model: LiftModel) -> Weights:
