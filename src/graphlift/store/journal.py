@@ -89,12 +89,13 @@ class Journal:
         self.path, self._tip = folder / JOURNAL, folder / TIP
         self._connection = self._connect(writable)
         try:
+            # The tip first: a writer moves it after the change, so what is read later is no shorter.
+            tip = int(self._tip.read_text() or 0) if self._tip.exists() else 0
             with self._translated("read"):
                 found = self._scalar("PRAGMA quick_check")
                 if found != "ok":
                     raise StoreCorruptError(f"{self.path} is damaged: {found}.")
                 written = self._scalar("SELECT seq FROM sqlite_sequence WHERE name = 'changes'") or 0
-            tip = int(self._tip.read_text() or 0) if self._tip.exists() else 0
             if tip > written:
                 raise StoreCorruptError(
                     f"{self.path} ends with change {written}, but change {tip} was acknowledged: it is truncated. "
