@@ -45,7 +45,7 @@ def random_model(index: HnswIndex, seed: int = 0) -> LiftModel:
     """A model with maps that move every vector a little."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LiftModel(index.channels, Similarity.of(index.metric, index.x), ModelConfig()).eval()
+        model = LiftModel(index.channels, Similarity.of(index.metric, index.x), ModelConfig(), index.x).eval()
         for linear in (model.query_map.lin, model.document_map.lin):
             torch.nn.init.normal_(linear.weight, std=0.1 / index.channels**0.5)
     return model

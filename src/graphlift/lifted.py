@@ -21,14 +21,13 @@ from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, raised
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
+from graphlift.serving.query_lift import QueryLift
 from graphlift.serving.scorer import Scorer
 
 PastIndex = FlatIndex | HnswIndex
-SCANNED_PAST = 512
-"""Up to so many past queries are scanned; more get a graph of their own."""
-SCANNED_GROWING_PAST = 2048
-"""So many are scanned where they came one by one: linking them takes a second, and feedback should not."""
-BATCH = 128
+SCANNED_PAST = 4096
+"""Up to so many past queries are scanned, which takes no longer than a walk; more get a graph of their own."""
+BATCH = 256
 """Queries whose subgraphs are drawn at a time; keeps memory flat."""
 LIFTED = 2048
 """Documents that are lifted at a time; what lies between input and output then fits the cache."""
@@ -69,14 +68,16 @@ class LiftedIndex:
             links = _links(index)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
         self._scorer: tuple[Space, Scorer | None] | None = None
-        self.past = past if past is not None else _past_index(self._past_vectors(memory.queries, past_lifted), index)
+        self.past = (
+            past if past is not None else _past_index(model.past_vectors(memory.queries, past_lifted).numpy(), index)
+        )
 
     @classmethod
     def unlearned(cls, index: HnswIndex) -> LiftedIndex:
         """What serves before the first fit once there is feedback: the frozen walk and an empty memory."""
         config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1)
         with torch.random.fork_rng(devices=[]):  # its weights are never used, and must not be drawn from the global one
-            model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config).eval()
+            model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config, index.x).eval()
         return cls(index, model, Memory.empty(index.channels), walk_index=index)
 
     @property
@@ -103,11 +104,11 @@ class LiftedIndex:
         other.memory, other.told = memory, self.told.updated(feedback)
         other.space = self.space.remembering(memory, past_lifted, named)
         if isinstance(self.past, HnswIndex):
-            other.past = self.past.plus(self._past_vectors(new, lifted), self.past.ids.plus(range(known, len(memory))))
+            other.past = self.past.plus(
+                self.model.past_vectors(new, lifted).numpy(), self.past.ids.plus(range(known, len(memory)))
+            )
         elif len(new):
-            vectors = self._past_vectors(memory.queries, past_lifted)
-            few = len(vectors) <= SCANNED_GROWING_PAST
-            other.past = FlatIndex(vectors, self.past.metric) if few else _past_index(vectors, self.index)
+            other.past = _past_index(self.model.past_vectors(memory.queries, past_lifted).numpy(), self.index)
         return other
 
     def __len__(self) -> int:
@@ -151,9 +152,15 @@ class LiftedIndex:
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:
         """Queries (B, C) of the frozen space, lifted."""
+        if self.model.hierarchical is None:
+            return self._query_lift(queries)
         if not len(queries):
             return queries
         return torch.cat([self.model.lift_queries(chunk, self.index.x, self.descent) for chunk in queries.split(1024)])
+
+    @cached_property
+    def _query_lift(self) -> QueryLift:
+        return QueryLift(self.model)
 
     @torch.inference_mode()
     def search_rows(
@@ -164,9 +171,10 @@ class LiftedIndex:
         ``cold_bonus`` is used in place of the model's own, see `graphlift.Lift.search`.
         """
         bonus = self.cold_bonus if cold_bonus is None else cold_bonus
-        parts = [self._search(chunk, k, ef_search, bonus) for chunk in torch.from_numpy(queries).split(BATCH)]
-        scores, rows = (torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True))
-        return scores, rows
+        chunks = [queries[start : start + BATCH] for start in range(0, len(queries), BATCH)] or [queries]
+        parts = [self._search(torch.from_numpy(chunk), k, ef_search, bonus) for chunk in chunks]
+        scores, rows = parts[0] if len(parts) == 1 else (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        return scores.numpy(), rows.numpy()
 
     @torch.inference_mode()
     def subgraphs(self, queries: Tensor, own: Tensor | None = None, ef_search: int | None = None) -> Subgraphs:
@@ -194,27 +202,24 @@ class LiftedIndex:
         lifted = self.lift_queries(queries)
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
-        rows, mask, scores = self._ranked(queries, lifted, walked[:, :num_walked])
+        rows, scores = self._ranked(queries, lifted, walked[:, :num_walked])
         if cold_bonus:
             scores = scores + cold_bonus * self.is_cold(rows)
-        scores = self.told_outright(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
-        if walked.shape[1] > num_walked:  # what the ranker did not see follows in the order of the walk
-            tail, tail_similarity = walked[:, num_walked:], similarity[:, num_walked:]
-            floor = scores.masked_fill(~mask, torch.inf).amin(dim=1, keepdim=True)
-            tail_scores = floor - 1 + tail_similarity - tail_similarity[:, :1]
-            seen = (tail.unsqueeze(2) == rows.masked_fill(~mask, -1).unsqueeze(1)).any(dim=2)
-            scores = torch.cat([scores, tail_scores.masked_fill(seen, -torch.inf)], dim=1)
-            rows = torch.cat([rows, tail], dim=1)
-        best = scores.topk(k, dim=1)
+        if len(self.told):
+            mask = scores > -torch.inf
+            scores = self.told_outright(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
+        if walked.shape[1] > num_walked:
+            rows, scores = _followed(rows, scores, walked[:, num_walked:], similarity[:, num_walked:])
+        best = scores.topk(k)
         return best.values, rows.gather(1, best.indices)
 
-    def _ranked(self, queries: Tensor, lifted: Tensor, walked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Candidates, which of them are real, and what the ranker makes of them, all (B, n)."""
+    def _ranked(self, queries: Tensor, lifted: Tensor, walked: Tensor) -> tuple[Tensor, Tensor]:
+        """Candidates and what the ranker makes of them, minus infinity where there is none, both (B, n)."""
         scorer = self.scorer
         if scorer is not None:
             return scorer(queries, lifted, walked, self._nearest_past(queries, lifted, None))
         subgraphs = self._subgraphs(queries, lifted, walked)
-        return subgraphs.rows, subgraphs.mask, self.scores(subgraphs, 0.0)
+        return subgraphs.rows, self.scores(subgraphs, 0.0).masked_fill(~subgraphs.mask, -torch.inf)
 
     def told_outright(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
         """The scores of candidates, and on top what people told outright, (B, n)."""
@@ -245,17 +250,22 @@ class LiftedIndex:
         count = min(self.model.config.num_past, len(self.memory) - spare)
         if count <= 0:
             return torch.zeros(len(queries), 0, dtype=torch.int64)
-        rows = self.past.search_rows(self._past_vectors(queries, lifted), count + spare)[1]
+        rows = self.past.search_rows(self.model.past_vectors(queries, lifted).numpy(), count + spare)[1]
         past = torch.from_numpy(rows)
         if own is None:
             return past
         others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)
         return past.gather(1, others_first)[:, :count]
 
-    @staticmethod
-    def _past_vectors(queries: Tensor, lifted: Tensor) -> Vectors:
-        """Frozen and lifted side by side: nearness in both spaces as nearness in one, (B, 2 C)."""
-        return torch.cat([queries, lifted], dim=1).numpy()
+
+def _followed(rows: Tensor, scores: Tensor, tail: Tensor, similarity: Tensor) -> tuple[Tensor, Tensor]:
+    """Candidates and scores (B, n), and behind them what the walk found and the ranker did not see (B, t), in the order
+    of the walk."""
+    there = scores > -torch.inf
+    floor = scores.masked_fill(~there, torch.inf).amin(dim=1, keepdim=True)
+    seen = (tail.unsqueeze(2) == rows.masked_fill(~there, -1).unsqueeze(1)).any(dim=2)
+    behind = (floor - 1 + similarity - similarity[:, :1]).masked_fill(seen, -torch.inf)
+    return torch.cat([rows, tail], dim=1), torch.cat([scores, behind], dim=1)
 
 
 def _links(index: HnswIndex) -> Tensor:

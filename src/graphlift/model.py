@@ -12,6 +12,7 @@ from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
+from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
 from graphlift.search.similarity import Similarity
 
@@ -31,6 +32,7 @@ class ModelConfig(BaseModel):
         num_walked: candidates of a query that the walk brings.
         num_recalled: further candidates, which near past queries were answered by.
         num_past: past queries in a query's subgraph.
+        past_channels: channels of either space in which near past queries are looked for, at most C.
         hidden_channels: width of a node's state in the subgraph.
         num_layers: message passing steps in the subgraph.
         heads: attention heads of a layer.
@@ -45,6 +47,7 @@ class ModelConfig(BaseModel):
     num_walked: int = Field(default=48, ge=1)
     num_recalled: int = Field(default=16, ge=0)
     num_past: int = Field(default=32, ge=1)
+    past_channels: int = Field(default=64, ge=1)
     hidden_channels: int = Field(default=48, ge=1)
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
@@ -61,6 +64,8 @@ class LiftModel(nn.Module):
         channels: width C of the index's vectors.
         similarity: the index's, without unit.
         config: shape.
+        documents: of the index, (N, C), whose principal axes are the channels in which past queries are looked for;
+            the first channels of all where left out, as weights that are loaded bring theirs.
 
     Example:
         >>> from graphlift.metric import Metric
@@ -70,8 +75,15 @@ class LiftModel(nn.Module):
         True
     """
 
-    def __init__(self, channels: int, similarity: Similarity, config: ModelConfig) -> None:
+    past_axes: Tensor
+
+    def __init__(
+        self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
+    ) -> None:
         super().__init__()
+        count = min(config.past_channels, channels)
+        axes = torch.eye(channels)[:, :count].contiguous() if documents is None else principal_axes(documents, count)
+        self.register_buffer("past_axes", axes)
         self.channels, self.similarity, self.config = channels, similarity, config
         self.query_map, self.document_map = ResidualLinear(channels), ResidualLinear(channels)
         walks = config.query_encoder == "hierarchical"
@@ -103,3 +115,10 @@ class LiftModel(nn.Module):
         if self.hierarchical is not None:
             lifted = self.hierarchical(lifted, documents, descent)
         return self.similarity.finish(lifted)
+
+    def past_vectors(self, queries: Tensor, lifted: Tensor) -> Tensor:
+        """Queries (B, C) frozen and lifted side by side, so that near in both is near in one, (B, 2 D).
+
+        Either in D channels, which is enough to tell who is near.
+        """
+        return torch.cat([queries @ self.past_axes, lifted @ self.past_axes], dim=1)

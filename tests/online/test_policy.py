@@ -71,7 +71,6 @@ def test_lifted_documents_get_links_of_their_own_where_it_does_not(world, monkey
 def test_past_queries_are_linked_when_they_are_many(world, monkeypatch):
     monkeypatch.setattr(policy, "PAST_TAIL", 10)
     monkeypatch.setattr("graphlift.lifted.SCANNED_PAST", 20)
-    monkeypatch.setattr("graphlift.lifted.SCANNED_GROWING_PAST", 20)
     lift = gl.Lift(snapshot(world).index)
     for start in range(0, 60, 6):
         lift.feedback(world.queries[start : start + 6], [["d1"]] * 6)

@@ -39,7 +39,7 @@ def changed(lift, world):
 def same(ours, theirs, world):
     mine, other = (lift.search(world.queries, k=20) for lift in (ours, theirs))
     assert (mine.ids == other.ids).all()
-    assert (mine.scores == other.scores).all()
+    np.testing.assert_allclose(mine.scores, other.scores, rtol=1e-4)  # sums go by where memory begins
     assert ours.texts == theirs.texts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import faiss
@@ -109,8 +109,8 @@ class LinkedRows:
 
     def search(self, queries: Vectors, k: int, ef_search: int, removed: Removed | None = None) -> tuple[Vectors, Rows]:
         """Similarities and rows of the k nearest that the walk finds, both (Q, k), without removed ones."""
-        selector = None if removed is None else removed.selector
-        params = faiss.SearchParametersHNSW(efSearch=max(k, ef_search), sel=selector)
+        beam, selector = max(k, ef_search), None if removed is None else removed.selector
+        params = _of_beam(beam) if selector is None else faiss.SearchParametersHNSW(efSearch=beam, sel=selector)
         values, rows = search(self._faiss, self.metric, queries, k, params)
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):  # nodes without incoming links cannot be walked to: such queries are scanned
@@ -126,6 +126,12 @@ class LinkedRows:
     @property
     def _storage(self) -> Any:
         return faiss.downcast_index(self._faiss.storage)
+
+
+@lru_cache
+def _of_beam(beam: int) -> Any:
+    """FAISS's parameters of a walk, which it only reads; making them takes a tenth of a small search."""
+    return faiss.SearchParametersHNSW(efSearch=beam)
 
 
 class _Borrowed:

@@ -50,7 +50,10 @@ def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
     Tensors reach the kernel as contiguous arrays that share their memory. What a kernel writes to must be contiguous.
     """
     arrays = [_array(argument) if isinstance(argument, Tensor) else argument for argument in arguments]
-    threads = max(min(torch.get_num_threads(), size), 1)
+    threads = min(torch.get_num_threads(), size)
+    if threads <= 1:
+        kernel(0, size, *arrays)
+        return
     bounds = [size * thread // threads for thread in range(threads + 1)]
     (first, last), *others = pairwise(bounds)
     waiting = [_pool().submit(kernel, *span, *arrays) for span in others]

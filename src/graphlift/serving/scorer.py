@@ -38,8 +38,8 @@ class Scorer:
             return None
         return cls(kernels.score, kernels.Ground.of(space), kernels.fold(ranker), num_recalled)
 
-    def __call__(self, frozen: Tensor, lifted: Tensor, walked: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of candidates, which of them are real, and their scores, all (B, n).
+    def __call__(self, frozen: Tensor, lifted: Tensor, walked: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of candidates and their scores, minus infinity where there is none, both (B, n).
 
         Shapes: frozen and lifted (B, C), walked (B, m), past (B, P), as in `build_subgraphs`.
         """
@@ -47,4 +47,4 @@ class Scorer:
         rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
         given = frozen, lifted, walked, past, self.ground, self.num_recalled, self.weights, rows, scores
         fast.run(self.score, len(walked), *given)
-        return torch.from_numpy(rows), torch.from_numpy(scores > -np.inf), torch.from_numpy(scores)
+        return torch.from_numpy(rows), torch.from_numpy(scores)

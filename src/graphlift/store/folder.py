@@ -33,7 +33,7 @@ from graphlift._version import __version__
 from graphlift.atomic import replacing_file, sync
 from graphlift.errors import StoreCorruptError, StoreError, StoreVersionError
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever an older graphlift could not read what this one writes."""
 ABANDONED = 3600
 """Seconds after which a half-written version counts as left behind by a killed process."""
@@ -138,7 +138,7 @@ def read_version(path: Path) -> tuple[Path, Manifest]:
 
     Raises:
         StoreError: there is no store at this path, or it cannot be read.
-        StoreVersionError: a newer graphlift wrote it.
+        StoreVersionError: a newer graphlift wrote it, or one from before the first release.
         StoreCorruptError: a file is missing, truncated or altered.
     """
     if not is_store(path):
@@ -154,6 +154,10 @@ def read_version(path: Path) -> tuple[Path, Manifest]:
             raise StoreVersionError(
                 f"{path} has format {document['format']}, written by graphlift {document['graphlift']}; "
                 f"this graphlift {__version__} reads up to format {FORMAT}. Upgrade graphlift to read it."
+            )
+        if document["format"] < FORMAT:  # none of them was ever released
+            raise StoreVersionError(
+                f"{path} has format {document['format']}, which graphlift {__version__} no longer reads; make it anew."
             )
         manifest = Manifest.model_validate(document)
         with ThreadPoolExecutor() as pool:  # hashing waits for nobody: two large files take the time of one

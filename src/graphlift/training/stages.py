@@ -124,7 +124,7 @@ class Stages:
         """A fresh model whose lift is trained, on the CPU."""
         with torch.random.fork_rng(devices=[]):  # first weights draw from the global generator
             torch.manual_seed(_stage_seed(self.config.seed, name))
-            model = LiftModel(self.index.channels, self.similarity, self.config.model)
+            model = LiftModel(self.index.channels, self.similarity, self.config.model, self.index.x)
         return self.train_lift(name, model, queries, AllPairs(queries, self.config.answers_per_query), self.config.lift)
 
     def train_lift(

@@ -15,7 +15,7 @@ from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
-from graphlift.serving.kernels.products import dots
+from graphlift.serving.kernels.products import dots, products
 
 LANES = 16
 """The width of matrices is a multiple of this."""
@@ -97,8 +97,10 @@ def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Groun
     width = answered.shape[1]
     links = np.empty((LINK_CHANNELS, len(rows) + len(past), width), F4)
     to_lifted, to_frozen = np.empty(width, F4), np.empty(width, F4)
-    _relate(lifted, ground.lifted, rows, ground.past_lifted, past, ground, to_lifted, links[0])
-    _relate(frozen, ground.frozen, rows, ground.past_frozen, past, ground, to_frozen, links[1])
+    _towards(lifted, ground.lifted, rows, ground, to_lifted)
+    _towards(frozen, ground.frozen, rows, ground, to_frozen)
+    _among(ground.lifted, rows, ground.past_lifted, past, ground, links[0])
+    _among(ground.frozen, rows, ground.past_frozen, past, ground, links[1])
     _share(answered, len(rows), links[2])
     _link(ground.links, rows, table, links[3])
     node_attr = np.zeros((CHANNELS, width), F4)
@@ -130,10 +132,9 @@ def _dot(a: Array, b: Array) -> np.float32:
 
 @inner
 def _near(query: Array, vectors: Array, past: Array, ground: Ground) -> Array:
-    near, own = np.empty(len(past), F4), _dot(query, query)
-    for p in range(len(past)):
-        vector = vectors[past[p]]
-        near[p] = _similarity(_dot(query, vector), own, _dot(vector, vector), ground)
+    """Similarity of past queries to the query, (P,)."""
+    near = np.empty(len(past), F4)
+    _towards(query, vectors, past, ground, near)
     return near
 
 
@@ -222,31 +223,35 @@ def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -
 
 
 @inner
-def _relate(
-    query: Array,
-    vectors: Array,
-    rows: Array,
-    past_vectors: Array,
-    past: Array,
-    ground: Ground,
-    to_query: Array,
-    links: Array,
-) -> None:
-    """Similarity of all candidates to the query (w,), and of candidates and past queries to them (n + P, w)."""
-    n, width = len(rows), len(to_query)
-    nodes = np.zeros((max(n + len(past), width), len(query)), F4)
+def _towards(query: Array, vectors: Array, rows: Array, ground: Ground, to_query: Array) -> None:
+    """Similarity of the candidates to the query, into ``to_query`` (w,)."""
+    n, whole, own = len(rows), len(rows) - len(rows) % 8, _dot(query, query)
+    to_query[n:] = 0
+    for i in range(0, whole, 8):
+        dots(query, vectors, rows[i : i + 8], to_query[i : i + 8])
+    for i in range(whole, n):
+        to_query[i] = _dot(query, vectors[rows[i]])
+    for i in range(n):
+        square = _dot(vectors[rows[i]], vectors[rows[i]]) if ground.by_distance else F4(0)
+        to_query[i] = _similarity(to_query[i], own, square, ground)
+
+
+@inner
+def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
+    """Similarity of candidates and past queries to candidates, into ``links`` (n + P, w)."""
+    n, width = len(rows), links.shape[1]
+    nodes = np.zeros((max(n + len(past), width), vectors.shape[1]), F4)
     for i in range(n):
         nodes[i] = vectors[rows[i]]
     for p in range(len(past)):
         nodes[n + p] = past_vectors[past[p]]
-    for i in range(0, width, 8):
-        dots(query, nodes, i, to_query[i : i + 8])
-    for j in range(n + len(past)):
-        start = j // 8 * 8 if j < n else 0  # what lies before it was computed from the other side
-        for i in range(start):
+    for j in range(0, n + len(past), 2):
+        other = min(j + 1, n + len(past) - 1)
+        for i in range(j // 4 * 4 if other < n else 0, width, 4):  # what lies before is known from the other side
+            products(nodes[j], nodes[other], nodes, i, links[j], links[other])
+    for j in range(n):
+        for i in range(j // 4 * 4):
             links[j, i] = links[i, j]
-        for i in range(start, width, 8):
-            dots(nodes[j], nodes, i, links[j, i : i + 8])
     if ground.by_distance:
         square = np.empty(len(nodes), F4)
         for j in range(len(nodes)):
@@ -254,11 +259,7 @@ def _relate(
         for j in range(n + len(past)):
             for i in range(width):
                 links[j, i] += links[j, i] - square[i] - square[j]
-        own = _dot(query, query)
-        for i in range(width):
-            to_query[i] += to_query[i] - square[i] - own
     links *= ground.inverse
-    to_query *= ground.inverse
 
 
 @inner
