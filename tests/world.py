@@ -9,13 +9,17 @@ import numpy as np
 from graphlift import FitConfig, HnswIndex, Lift, ModelConfig
 from graphlift.online.versions import Versions
 from graphlift.store.snapshot import Snapshot
-from graphlift.training.config import LoopConfig
+from graphlift.training.config import LoopConfig, MoreConfig
 
 QUICK = FitConfig(
     model=ModelConfig(num_walked=20, num_recalled=5, num_past=8, hidden_channels=16, num_layers=1, heads=2),
     lift=LoopConfig(epochs=8, batch_size=64, lr=5e-3),
     ranker=LoopConfig(epochs=3, batch_size=32, lr=3e-3),
     random_negatives=64,
+    more=MoreConfig(
+        lift=LoopConfig(epochs=8, max_steps=100, batch_size=256, lr=6e-4),
+        ranker=LoopConfig(epochs=8, max_steps=300, batch_size=64, lr=2e-3),
+    ),
 )
 """A fit of a second or two."""
 

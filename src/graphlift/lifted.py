@@ -19,6 +19,7 @@ from graphlift.metric import Metric, Vectors
 from graphlift.model import LiftModel, ModelConfig
 from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, raised
+from graphlift.search.familiarity import Familiarity
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 from graphlift.serving.query_lift import QueryLift
@@ -67,7 +68,10 @@ class LiftedIndex:
             past_lifted = self.lift_queries(memory.queries)
             links = _links(index)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
+        # Made when they are asked for, and good for one space: copies of this object get spaces of their own.
         self._scorer: tuple[Space, Scorer | None] | None = None
+        self._familiarity: tuple[Space, Familiarity] | None = None
+        self._strangers: tuple[Space, LiftedIndex] | None = None
         self.past = (
             past if past is not None else _past_index(model.past_vectors(memory.queries, past_lifted).numpy(), index)
         )
@@ -75,10 +79,15 @@ class LiftedIndex:
     @classmethod
     def unlearned(cls, index: HnswIndex) -> LiftedIndex:
         """What serves before the first fit once there is feedback: the frozen walk and an empty memory."""
-        config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1)
+        return cls._of_feedback(index, Similarity.of(index.metric, index.x), Feedback.none(index.channels))
+
+    @classmethod
+    def _of_feedback(cls, index: HnswIndex, similarity: Similarity, told: Feedback) -> LiftedIndex:
+        """The frozen walk, and what was told outright."""
+        config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1, past_channels=index.channels)
         with torch.random.fork_rng(devices=[]):  # its weights are never used, and must not be drawn from the global one
-            model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config, index.x).eval()
-        return cls(index, model, Memory.empty(index.channels), walk_index=index)
+            model = LiftModel(index.channels, similarity, config).eval()
+        return cls(index, model, told.relevant, walk_index=index, told=told)
 
     @property
     def learned(self) -> bool:
@@ -134,7 +143,7 @@ class LiftedIndex:
     @property
     def scorer(self) -> Scorer | None:
         """The compiled way from a query to its candidates' scores, where there is one; made at the first search."""
-        if self._scorer is None or self._scorer[0] is not self.space:  # copies of this object get spaces of their own
+        if self._scorer is None or self._scorer[0] is not self.space:
             config = self.model.config
             found = Scorer.of(self.space, self.model.ranker, config.num_recalled) if self.learned else None
             self._scorer = self.space, found
@@ -184,8 +193,11 @@ class LiftedIndex:
             chunk = slice(start, start + BATCH)
             lifted = self.lift_queries(queries[chunk])
             owned = None if own is None else own[chunk]
-            walked = self._walk(lifted, ef_search=ef_search)[1]
-            parts.append(self._subgraphs(queries[chunk], lifted, walked, owned).compact())
+            walked = self._walk(lifted, ef_search=ef_search)[1][:, : self.model.config.num_walked]
+            past = self.nearest_past(queries[chunk], lifted, owned)[1]
+            recalled = self.model.config.num_recalled
+            drawn = build_subgraphs(self.space, queries[chunk], lifted, walked, past, recalled, owned)
+            parts.append(drawn.compact())
         return Subgraphs.cat(parts)
 
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
@@ -193,16 +205,36 @@ class LiftedIndex:
         scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
         return scores + cold_bonus * subgraphs.cold
 
+    @torch.inference_mode()
+    def serving(self, queries: Tensor) -> LiftedIndex:
+        """What serves one query (1, C): this, or for a strange one `strangers`."""
+        near, past = self.nearest_past(queries, self.lift_queries(queries))
+        return self.strangers if bool(self._strange(queries, near, past)) else self
+
+    @property
+    def strangers(self) -> LiftedIndex:
+        """What serves queries unlike those that the lift was trained on: the frozen walk, and feedback told since."""
+        if self._strangers is None or self._strangers[0] is not self.space:
+            self._strangers = self.space, self._of_feedback(self.index, self.model.similarity, self.told)
+        return self._strangers[1]
+
+    @property
+    def familiarity(self) -> Familiarity:
+        """What the lift was trained on, to tell strange queries by."""
+        if self._familiarity is None or self._familiarity[0] is not self.space:
+            self._familiarity = self.space, Familiarity.of(self.memory, self.told.relevant, self.index.num_rows)
+        return self._familiarity[1]
+
     def is_cold(self, rows: Tensor) -> Tensor:
         """Which documents no past query was answered by."""
-        answered = self.space.answered
-        return answered.counts[answered.place[rows]] == 0
+        return self.space.answered.times(rows) == 0
 
     def _search(self, queries: Tensor, k: int, ef_search: int | None, cold_bonus: float) -> tuple[Tensor, Tensor]:
         lifted = self.lift_queries(queries)
+        near, past = self.nearest_past(queries, lifted)
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
-        rows, scores = self._ranked(queries, lifted, walked[:, :num_walked])
+        rows, scores = self._ranked(queries, lifted, walked[:, :num_walked], past)
         if cold_bonus:
             scores = scores + cold_bonus * self.is_cold(rows)
         if len(self.told):
@@ -210,15 +242,36 @@ class LiftedIndex:
             scores = self.told_outright(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
         if walked.shape[1] > num_walked:
             rows, scores = _followed(rows, scores, walked[:, num_walked:], similarity[:, num_walked:])
-        best = scores.topk(k)
-        return best.values, rows.gather(1, best.indices)
+        scores, places = scores.topk(k)
+        rows = rows.gather(1, places)
+        strange = self._strange(queries, near, past)
+        if strange.any():
+            found = self.strangers.search_rows(queries[strange].numpy(), k, ef_search, 0.0)
+            scores[strange], rows[strange] = map(torch.from_numpy, found)
+        return scores, rows
 
-    def _ranked(self, queries: Tensor, lifted: Tensor, walked: Tensor) -> tuple[Tensor, Tensor]:
+    def _strange(self, queries: Tensor, near: Tensor, past: Tensor) -> Tensor:
+        """Which queries are unlike those that the lift was trained on, (B,)."""
+        strange = torch.zeros(len(queries), dtype=torch.bool)
+        nearest, num_warm = self.model.familiarity_bounds.tolist()
+        if num_warm < 0:
+            return strange
+        alone = (self.familiarity.nearest(near, past) < nearest).nonzero().flatten()
+        if len(alone):
+            strange[alone] = self.familiarity.num_warm(self.walk_frozen(queries[alone])) <= num_warm
+        return strange
+
+    def walk_frozen(self, queries: Tensor) -> Tensor:
+        """As many documents as the ranker takes, found without the lift, (B, m)."""
+        count = min(self.model.config.num_walked, len(self.index))
+        return torch.from_numpy(self.index.search_rows(queries.numpy(), count)[1])
+
+    def _ranked(self, queries: Tensor, lifted: Tensor, walked: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Candidates and what the ranker makes of them, minus infinity where there is none, both (B, n)."""
         scorer = self.scorer
         if scorer is not None:
-            return scorer(queries, lifted, walked, self._nearest_past(queries, lifted, None))
-        subgraphs = self._subgraphs(queries, lifted, walked)
+            return scorer(queries, lifted, walked, past)
+        subgraphs = build_subgraphs(self.space, queries, lifted, walked, past, self.model.config.num_recalled)
         return subgraphs.rows, self.scores(subgraphs, 0.0).masked_fill(~subgraphs.mask, -torch.inf)
 
     def told_outright(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
@@ -239,23 +292,18 @@ class LiftedIndex:
         similarity, rows = self.walk_index.search_rows(lifted.numpy(), count, self.beam(ef_search))
         return torch.from_numpy(similarity) / self.model.similarity.scale, torch.from_numpy(rows)
 
-    def _subgraphs(self, queries: Tensor, lifted: Tensor, walked: Tensor, own: Tensor | None = None) -> Subgraphs:
-        walked = walked[:, : self.model.config.num_walked]
-        past = self._nearest_past(queries, lifted, own)
-        return build_subgraphs(self.space, queries, lifted, walked, past, self.model.config.num_recalled, own)
-
-    def _nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None) -> Tensor:
-        """Numbers of the past queries nearest in both spaces together, without the query itself, (B, P)."""
+    def nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The past queries nearest in both spaces together, without the query itself: similarity, number, (B, P)."""
         spare = int(own is not None)
         count = min(self.model.config.num_past, len(self.memory) - spare)
         if count <= 0:
-            return torch.zeros(len(queries), 0, dtype=torch.int64)
-        rows = self.past.search_rows(self.model.past_vectors(queries, lifted).numpy(), count + spare)[1]
-        past = torch.from_numpy(rows)
+            return torch.empty(len(queries), 0), torch.zeros(len(queries), 0, dtype=torch.int64)
+        vectors = self.model.past_vectors(queries, lifted).numpy()
+        near, past = map(torch.from_numpy, self.past.search_rows(vectors, count + spare))
         if own is None:
-            return past
-        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)
-        return past.gather(1, others_first)[:, :count]
+            return near, past
+        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)[:, :count]
+        return near.gather(1, others_first), past.gather(1, others_first)
 
 
 def _followed(rows: Tensor, scores: Tensor, tail: Tensor, similarity: Tensor) -> tuple[Tensor, Tensor]:

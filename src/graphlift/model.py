@@ -14,6 +14,7 @@ from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
 from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
+from graphlift.search.familiarity import UNCHECKED
 from graphlift.search.similarity import Similarity
 
 
@@ -67,6 +68,11 @@ class LiftModel(nn.Module):
         documents: of the index, (N, C), whose principal axes are the channels in which past queries are looked for;
             the first channels of all where left out, as weights that are loaded bring theirs.
 
+    Attributes:
+        past_axes: those axes, (C, D).
+        familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
+            similar than the first, and no more warm documents are near it than the second; set after training.
+
     Example:
         >>> from graphlift.metric import Metric
         >>> model = LiftModel(8, Similarity(Metric.COSINE), ModelConfig())
@@ -76,6 +82,7 @@ class LiftModel(nn.Module):
     """
 
     past_axes: Tensor
+    familiarity_bounds: Tensor
 
     def __init__(
         self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
@@ -84,6 +91,7 @@ class LiftModel(nn.Module):
         count = min(config.past_channels, channels)
         axes = torch.eye(channels)[:, :count].contiguous() if documents is None else principal_axes(documents, count)
         self.register_buffer("past_axes", axes)
+        self.register_buffer("familiarity_bounds", torch.tensor(UNCHECKED))
         self.channels, self.similarity, self.config = channels, similarity, config
         self.query_map, self.document_map = ResidualLinear(channels), ResidualLinear(channels)
         walks = config.query_encoder == "hierarchical"

@@ -22,12 +22,14 @@ from graphlift.index.hnsw import HnswIndex
 from graphlift.lifted import LiftedIndex
 from graphlift.online import step
 from graphlift.store.snapshot import Snapshot
-from graphlift.training.navigable import SAMPLED, navigable
+from graphlift.training.navigable import navigable
 
 TAIL, TAIL_SHARE = 256, 1 / 64
 """Rows behind the graph are linked beyond the larger of this number and this share of the graph."""
 REMOVED, REMOVED_SHARE = 64, 1 / 4
 """The index is built anew beyond the larger of this number and this share of removed rows."""
+SAMPLED = 100
+"""Documents that stand for queries when the walk is checked; comparing them with all takes as long as a linking."""
 PAST_TAIL = 1024
 """Past queries behind their graph are linked beyond this number."""
 

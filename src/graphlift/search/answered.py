@@ -24,7 +24,7 @@ class Answered:
     Example:
         >>> memory = Memory.of(torch.eye(2), [{1: 1.0}, {1: 1.0, 2: 1.0}])
         >>> answered = Answered.of(memory, memory.queries, 4)
-        >>> answered.counts[answered.place].tolist()
+        >>> answered.times(torch.arange(4)).tolist()
         [0.0, 2.0, 1.0, 0.0]
         >>> answered.sums[answered.place][1].tolist()
         [1.0, 1.0]
@@ -55,6 +55,10 @@ class Answered:
         sums.index_add_(0, lines, past_lifted[memory.query_of_answer[entries]])
         counts.index_add_(0, lines, torch.ones(len(lines)))
         return Answered(place, sums, counts)
+
+    def times(self, rows: Tensor) -> Tensor:
+        """How many past queries each of some documents answered, in the shape of ``rows``."""
+        return self.counts[self.place[rows]]
 
     def extended(self, count: int) -> Answered:
         """The record with so many more documents, which answered nothing yet."""

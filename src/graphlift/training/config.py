@@ -50,9 +50,11 @@ class MoreConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lift: LoopConfig = LoopConfig(epochs=8, max_steps=100, batch_size=256, lr=6e-4)
-    ranker: LoopConfig = LoopConfig(epochs=8, max_steps=300, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30)
-    max_ranked: int = Field(default=2000, ge=1)
+    lift: LoopConfig = LoopConfig(epochs=20, max_steps=300, batch_size=256, lr=6e-4)
+    ranker: LoopConfig = LoopConfig(
+        epochs=16, max_steps=600, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30
+    )
+    max_ranked: int = Field(default=4000, ge=1)
     replay: int = Field(default=5000, ge=0)
     ewc: float = Field(default=0.0, ge=0)
     ewc_decay: float | None = Field(default=None, ge=0, le=1)

@@ -14,6 +14,7 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.training.cold import choose_cold_bonus
 from graphlift.training.config import FitConfig
+from graphlift.training.familiar import set_familiarity_bounds
 from graphlift.training.gate import gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
 from graphlift.training.legacy import Legacy
@@ -88,6 +89,7 @@ def fit(
         if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
             lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
         lifted, recall, relinked = navigable(lifted, held.queries)
+        set_familiarity_bounds(lifted)
         if current is not None:  # what was told is not forgotten
             lifted = lifted.remembering(current.told)
     report = FitReport(

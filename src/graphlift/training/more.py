@@ -22,6 +22,7 @@ from graphlift.sampling import ReplayedPairs
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
+from graphlift.training.familiar import set_familiarity_bounds
 from graphlift.training.fit import FitResult, device_of
 from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
@@ -84,6 +85,7 @@ def fit_more(
     if published:
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
+        set_familiarity_bounds(lifted)
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
         legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc)
     gain = float((scores["after"] - scores["before"]).mean())

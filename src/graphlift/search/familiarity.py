@@ -1,0 +1,55 @@
+"""Whether a query is of the kind that a lift was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from graphlift.memory import Memory
+
+UNCHECKED = (-torch.inf, -1.0)
+"""Bounds that no query is beyond: all count as familiar."""
+
+
+@dataclass(frozen=True, eq=False)
+class Familiarity:
+    """What a lift has learned of: past queries, and the documents that answered them.
+
+    A lift that was trained on one kind of queries can lead others astray, to documents that it knows. A query is
+    strange if no past query is near it, and if few of the documents near it have answered any.
+
+    Attributes:
+        learned: which past queries the lift was trained on, (Q,).
+        warm: which documents answered one of those, (N,).
+
+    Example:
+        >>> memory = Memory.of(torch.eye(2), [{0: 1.0}, {1: 1.0}])
+        >>> known = Familiarity.of(memory, Memory.empty(2), num_documents=4)
+        >>> near, past = torch.tensor([[0.9, 0.1], [0.2, 0.1]]), torch.tensor([[0, 1], [1, 0]])
+        >>> known.nearest(near, past)
+        tensor([0.9000, 0.2000])
+        >>> known.num_warm(torch.tensor([[0, 1], [2, 3]])).tolist()
+        [2, 0]
+    """
+
+    learned: Tensor
+    warm: Tensor
+
+    @classmethod
+    def of(cls, memory: Memory, told: Memory, num_documents: int) -> Self:
+        """The familiarity of a memory, part of which was told and has not been learned yet."""
+        learned = ~memory.known_to(told) if len(told) else torch.ones(len(memory), dtype=torch.bool)
+        warm = torch.zeros(num_documents, dtype=torch.bool)
+        warm[memory.rows[learned[memory.query_of_answer]]] = True
+        return cls(learned, warm)
+
+    def nearest(self, near: Tensor, past: Tensor) -> Tensor:
+        """Similarity to the nearest past query that was learned, of what was found: similarities and whose, (B, P)."""
+        return near.masked_fill(~self.learned[past], -torch.inf).amax(dim=1)
+
+    def num_warm(self, rows: Tensor) -> Tensor:
+        """How many of the documents of each query, rows (B, m), answered a past query, (B,)."""
+        return self.warm[rows].sum(dim=1)
