@@ -94,5 +94,5 @@ class HyperbolicConv(nn.Module):
         """Points of the ball, (N, C)."""
         tangent = self.lin(x)
         length = tangent.norm(dim=-1, keepdim=True) * c.sqrt()
-        tangent = torch.where(length > REACH, tangent * (REACH / length), tangent)
+        tangent = tangent * (REACH / length.clamp(min=REACH))  # which has a gradient at length 0, too
         return ball.mobius_add(ball.expmap0(tangent, c), ball.expmap0(self.bias, c), c)
