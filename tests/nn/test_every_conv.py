@@ -172,6 +172,15 @@ def test_isolated_node_and_its_gradient_are_finite(case, slots):
     assert x.grad.any()
 
 
+@every_conv
+def test_gradients_are_finite_where_nodes_are_zero(case, make_table):
+    """As they are behind a ReLU that is shut."""
+    conv = case.build(IN, OUT)  # as it is born: without biases, zero stays zero
+    x = torch.randn(NODES, IN).index_fill(0, torch.tensor([0, 2, 3]), 0.0).requires_grad_()
+    conv(x, make_table(NODES, SLOTS), *case.edges()).square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in [x, *conv.parameters()])
+
+
 @convs(lambda case: not case.hears_all)
 def test_an_isolated_node_depends_on_itself_alone(case, make_table):
     conv, x, table, edges = case.conv(), torch.randn(NODES, IN), make_table(NODES, SLOTS), case.edges()
