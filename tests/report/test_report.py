@@ -14,6 +14,7 @@ from graphlift.index.hnsw import HnswIndex
 from graphlift.lift import Lift
 from graphlift.model import ModelConfig
 from graphlift.report import Example, pick_examples, plots, write_report
+from graphlift.store import Event
 from graphlift.training.config import FitConfig, LoopConfig
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{2}$ \udcff\u202e'
@@ -94,6 +95,38 @@ def test_all_sections_are_there(page):
     assert sections == ["queries", "examples", "attention", "training", "graph", "facts"]
     assert "nDCG@10 rises from" in page
     assert "a query answered by" in page
+
+
+def fit_event(published, new, old=(), batches=()):
+    said = {
+        "published": published,
+        "reason": "because",
+        "dev_ndcg": dict(zip(("before", "after"), new, strict=True)),
+        "past_ndcg": dict(zip(("before", "after"), old, strict=True)) if old else {},
+        "past_batches": [{"queries": 9, "before": before, "after": after} for before, after in batches],
+    }
+    return Event(1.7e9, "fit", said)
+
+
+def test_life_of_the_store(write, published):
+    life = [
+        fit_event(True, (0.1, 0.511)),
+        fit_event(False, (0.2, 0.25), (0.52, 0.31), [(0.522, 0.313)]),
+        fit_event(True, (0.2, 0.444), (0.53, 0.54), [(0.533, 0.544)]),
+        Event(1.7e9, "rollback", {}),
+    ]
+    page = write(lift=published[0], life=life)
+    section = re.search(r'<section id="life">.*?</section>', page, flags=re.DOTALL)[0]
+    cells = re.findall(r"<td>(.*?)</td>", section)
+    assert cells == ["0.511", "", "0.522", "0.200", "0.544", "0.444"]  # what was refused did not serve
+    assert section.count("refused</small>") == 1
+    assert [line.partition("  ")[2] for line in re.findall(r"<li><bdi>(.*?)</bdi>", section)] == [
+        "rollback",
+        "fit published: because",
+        "fit not published: because",
+        "fit published: because",
+    ]
+    assert 'id="life"' not in write(lift=published[0])
 
 
 def test_page_needs_nothing_from_outside(page):

@@ -13,6 +13,7 @@ from graphlift.cli.options import AsJson, ColdBonus, EfSearch, Queries, QueryVec
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
 from graphlift.lift import load
+from graphlift.store import read_history
 
 
 def evaluate(
@@ -40,5 +41,5 @@ def evaluate(
     if lift.lifted is None:
         err.print("nothing has been learned yet: the frozen index serves (see `graphlift fit`)")
     if report is not None:
-        write_html(report, store.name, lift, comparison, texts, x, judged)
+        write_html(report, store.name, lift, comparison, texts, x, judged, read_history(store))
         err.print(f"report: {report}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from graphlift.data import Qrels, Texts
 from graphlift.evaluation.comparison import Comparison
 from graphlift.lift import Lift
 from graphlift.report import Example, pick_examples, write_report
+from graphlift.store import Event
 
 EXPLAINED = 2
 """Examples whose attention the report shows."""
@@ -24,9 +26,10 @@ def write_html(
     queries: Texts,
     vectors: npt.NDArray[np.float32],
     qrels: Qrels,
+    life: Sequence[Event] = (),
 ) -> list[Example]:
     """Write the report, and return the examples that it shows."""
     examples = pick_examples(lift, comparison, vectors, qrels, queries.ids, queries.texts)
     attention = {example.query: vectors[example.row] for example in examples[:EXPLAINED]}
-    write_report(path, lift=lift, comparison=comparison, title=title, examples=examples, attention=attention)
+    write_report(path, lift=lift, comparison=comparison, title=title, examples=examples, attention=attention, life=life)
     return examples

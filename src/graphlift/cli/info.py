@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
-from graphlift.cli.console import out, print_json, say
+from graphlift.cli.console import err, out, print_json, say
 from graphlift.cli.options import AsJson, Store
 from graphlift.lift import load
-from graphlift.store import Event, read_history
+from graphlift.report import write_report
+from graphlift.store import read_history
 
 SHOWN = 20
 """Events in the life of a store that are shown, the last ones."""
 
 
-def info(store: Store, as_json: AsJson = False) -> None:
+def info(
+    store: Store,
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML report to this file.", show_default=False)
+    ] = None,
+) -> None:
     """Show what a store holds: index, graph, memory, what the last fit did, and the life of the store."""
     lift, history = load(store), read_history(store)
+    if report is not None:
+        write_report(report, lift=lift, comparison=None, title=store.name, life=history)
+        err.print(f"report: {report}", soft_wrap=True)
     index, graph = lift.index, lift.index.graph
     facts = {
         "documents": len(index),
@@ -49,16 +61,4 @@ def info(store: Store, as_json: AsJson = False) -> None:
     if lift.report is not None:
         say(f"\n{lift.report.summary()}")
     if history:
-        say("\n" + "\n".join(map(_line, history[-SHOWN:])))
-
-
-def _line(event: Event) -> str:
-    """One line on something in the life of a store."""
-    when = datetime.fromtimestamp(event.at).strftime("%Y-%m-%d %H:%M")
-    said = event.said
-    if event.event == "version":
-        what = f"{said['changes']} changes, {said['documents']} documents"
-        return f"{when}  version {said['version']} ({said['reason']}): {what}"
-    if event.event == "fit":
-        return f"{when}  fit {'published' if said['published'] else 'not published'}: {said['reason']}"
-    return f"{when}  {event.event}"
+        say("\n" + "\n".join(event.summary() for event in history[-SHOWN:]))

@@ -85,7 +85,7 @@ class Versions:
                 for change in self._since or ():
                     after = kept_up(change.applied(after))
                 report = result.report
-                said = report.model_dump(include={"published", "reason", "dev_ndcg", "past_ndcg"})
+                said = report.model_dump(include={"published", "reason", "dev_ndcg", "past_ndcg", "past_batches"})
                 self._kept(after, "fit", said)
         return result
 

@@ -19,8 +19,10 @@ from graphlift.report.attention import listenings
 from graphlift.report.examples import Example
 from graphlift.report.facts import facts
 from graphlift.report.headline import MEASURES, headline, rows
+from graphlift.report.life import life_of
 from graphlift.report.structure import structure
 from graphlift.report.wording import shortened, signed
+from graphlift.store import Event
 from graphlift.training.report import FitReport, Stage
 
 TEMPLATE = "report.html.jinja"
@@ -37,6 +39,7 @@ def write_report(
     examples: Sequence[Example] = (),
     attention: Mapping[str, npt.ArrayLike] | None = None,
     past_texts: Sequence[str] | None = None,
+    life: Sequence[Event] = (),
 ) -> Path:
     """Write what a fit gained and what the network listens to, as one HTML file that needs nothing else.
 
@@ -52,6 +55,7 @@ def write_report(
             Their relevant hits are marked where ``examples`` has the same query.
         past_texts: texts of the past queries in memory, one each, where they are known; else a past query is
             named by the documents that answered it.
+        life: what happened to the store, oldest first (`graphlift.store.read_history`).
 
     Returns:
         The path.
@@ -86,6 +90,7 @@ def write_report(
         "degree_plot": plots.degrees(graph.graph.levels[0].degrees, graph.graph.in_degrees),
         "listenings": listenings(lift, attention or {}, past_texts),
         "relevant": {example.query: example.relevant for example in examples},
+        "life": life_of(life),
         "facts": facts(lift),
         "top": TOP,
     }

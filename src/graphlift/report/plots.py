@@ -118,6 +118,35 @@ def bars(names: Sequence[str], values: Sequence[float], labels: Sequence[str], s
     return draw(440, 12 + 44 * len(names), spoken + ".", paint)
 
 
+Ends = tuple[float, float]
+"""A score before and after."""
+
+
+def steps(names: Sequence[str], moves: Sequence[tuple[Ends | None, Ends | None]], published: Sequence[bool]) -> str:
+    """What fits did, one after the other, to new queries (left dot pair) and to old ones (right)."""
+
+    def paint(ax: Axes) -> None:
+        for place, (ends, kept) in enumerate(zip(moves, published, strict=True)):
+            for shift, pair, color in ((-0.12, ends[0], GAIN), (0.12, ends[1], INK)):
+                if pair is not None:
+                    shade = color if kept else REST
+                    ax.plot([place + shift] * 2, pair, color=shade, linewidth=2, alpha=0.5)
+                    ax.plot([place + shift], pair[:1], "o", color=shade, markersize=7, markerfacecolor="none")
+                    ax.plot([place + shift], pair[1:], "o", color=shade, markersize=7)
+        for line, (text, color) in enumerate(
+            (("new queries", GAIN), ("queries learned before", INK), ("refused", REST))
+        ):
+            ax.text(0.01 + 0.17 * line, 1.04, text, transform=ax.transAxes, **STRONG | {"color": color})
+        ax.set(xlim=(-0.6, max(len(names) - 0.4, 3)), ylabel="nDCG@10")
+        ax.set_xticks(range(len(names)), names)
+        _only_horizontal(ax)
+
+    spoken = "; ".join(
+        f"{name} {'published' if kept else 'refused'}" for name, kept in zip(names, published, strict=True)
+    )
+    return draw(860, 260, spoken + ".", paint)
+
+
 def levels(sizes: Sequence[int]) -> str:
     """Nodes of each level of the graph, level 0 first, on a logarithmic scale; the top level is drawn on top."""
 

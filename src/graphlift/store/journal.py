@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ class Event:
     at: float
     event: str
     said: dict[str, Any]
+
+    def summary(self) -> str:
+        """One line for people."""
+        when, said = datetime.fromtimestamp(self.at).strftime("%Y-%m-%d %H:%M"), self.said
+        if self.event == "version":
+            what = f"{said['changes']} changes, {said['documents']} documents"
+            return f"{when}  version {said['version']} ({said['reason']}): {what}"
+        if self.event == "fit":
+            return f"{when}  fit {'published' if said['published'] else 'not published'}: {said['reason']}"
+        return f"{when}  {self.event}"
 
 
 def has_journal(folder: Path) -> bool:

@@ -113,7 +113,8 @@ def fit(
         relinked=relinked,
         seconds=time.perf_counter() - started,
     )
-    return FitResult(report, lifted, Legacy(tuple(attempt.folds)) if sure else None)
+    legacy = None if lifted is None else Legacy(tuple(attempt.folds), arrived=(len(lifted.memory),))
+    return FitResult(report, lifted, legacy)
 
 
 def _new(dev: Memory, queries: Memory) -> Memory:

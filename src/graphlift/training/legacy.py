@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 
+import torch
+
 from graphlift.continual.ewc import EWC
 from graphlift.continual.fisher import Weights
 from graphlift.model import LiftModel
@@ -17,10 +19,12 @@ class Legacy:
     Attributes:
         folds: weights of the lifts that each missed a fold of the queries (see `graphlift.training.folds`).
         ewc: the penalty that holds the weights, where one is used.
+        arrived: how many past queries the memory had at each fit so far, oldest first.
     """
 
     folds: tuple[Weights, ...]
     ewc: EWC | None = None
+    arrived: tuple[int, ...] = ()
 
     def models(self, serving: LiftModel) -> list[LiftModel]:
         """The lifts of the folds as models, with the serving ranker."""
@@ -35,14 +39,14 @@ class Legacy:
         """Everything but the penalty's strength, with names for a safetensors file."""
         folds = {f"fold{n}/{name}": t for n, weights in enumerate(self.folds) for name, t in weights.items()}
         ewc = {} if self.ewc is None else self.ewc.tensors()
-        return folds | {f"ewc/{name}": tensor for name, tensor in ewc.items()}
+        arrived = {"arrived": torch.tensor(self.arrived, dtype=torch.int64)}
+        return folds | {f"ewc/{name}": tensor for name, tensor in ewc.items()} | arrived
 
     @classmethod
     def of_tensors(cls, tensors: Weights, strength: float | None) -> Legacy:
         """What `tensors` was made of.
 
         Example:
-            >>> import torch
             >>> legacy = Legacy(({"w": torch.ones(2)}, {"w": torch.zeros(2)}))
             >>> Legacy.of_tensors(legacy.tensors(), None).folds[1]["w"].tolist()
             [0.0, 0.0]
@@ -51,6 +55,6 @@ class Legacy:
         for key, tensor in tensors.items():
             part, _, name = key.partition("/")
             parts.setdefault(part, {})[name] = tensor
-        ewc = parts.pop("ewc", None)
+        ewc, arrived = parts.pop("ewc", None), tuple(parts.pop("arrived")[""].tolist())
         folds = tuple(parts[f"fold{number}"] for number in range(len(parts)))
-        return cls(folds, None if ewc is None or strength is None else EWC.of_tensors(ewc, strength))
+        return cls(folds, None if ewc is None or strength is None else EWC.of_tensors(ewc, strength), arrived)

@@ -31,7 +31,7 @@ from graphlift.training.navigable import navigable
 from graphlift.training.parts import Parts, some
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
-from graphlift.training.report import FitReport
+from graphlift.training.report import Batch, FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
 
@@ -81,13 +81,14 @@ def fit_more(
     sure, interval = gain_is_sure(scores["before"], scores["after"], config.confidence)
     lost = float((past["before"] - past["after"]).mean()) if len(parts.guards) else 0.0
     published = sure and lost <= config.more.max_loss
+    batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
         set_familiarity_bounds(lifted)
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
-        legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc)
+        legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
     gain = float((scores["after"] - scores["before"]).mean())
     report = FitReport(
         published=published,
@@ -104,6 +105,7 @@ def fit_more(
         relinked=relinked,
         past_queries=len(parts.guards),
         past_ndcg={name: float(values.mean()) for name, values in past.items() if len(values)},
+        past_batches=batches,
         seconds=time.perf_counter() - started,
     )
     return FitResult(report, lifted, legacy if published else None)
@@ -217,6 +219,20 @@ class _Step:
             return []
         subgraphs, owners = cross_fitted(self.current.index, folds, learned, numbers)
         return [(subgraphs, learned.select(owners))]
+
+
+def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: Scores, after: Scores) -> list[Batch]:
+    """What a step did to old queries, apart by the fit before which they came."""
+    if not guards:
+        return []
+    number = torch.cat([memory.numbers(queries.queries) for _, queries in guards])
+    batch = torch.bucketize(number, torch.tensor(arrived), right=True).numpy()
+    apart = [batch == place for place in range(len(arrived) + 1)]
+    return [
+        Batch(queries=int(some.sum()), before=float(before[some].mean()), after=float(after[some].mean()))
+        for some in apart
+        if some.any()
+    ]
 
 
 def _held(stages: Stages, current: LiftedIndex, parts: Parts, ewc: EWC | None) -> EWC | None:

@@ -21,6 +21,21 @@ class Stage(BaseModel):
     seconds: float
 
 
+class Batch(BaseModel):
+    """Queries that came between two fits, and what a later fit did to them.
+
+    Attributes:
+        queries: how many of them judged.
+        before, after: their nDCG@10 by what served before that later fit and by its new version.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    queries: int
+    before: float
+    after: float
+
+
 class FitReport(BaseModel):
     """What a fit did, and why; part of the store.
 
@@ -40,6 +55,7 @@ class FitReport(BaseModel):
         recall: share of the true 10 nearest lifted documents that the walk finds, by sample.
         past_queries: of a fit that went on: how many queries that had been learned before judged, too.
         past_ndcg: nDCG@10 of these by what served before and by the new version, without their own answers.
+        past_batches: the same apart for what came before the first fit, between the first and the second, and so on.
         relinked: whether the lifted documents needed new links, because recall fell with the old ones.
         seconds: wall time of the whole fit.
     """
@@ -63,6 +79,7 @@ class FitReport(BaseModel):
     relinked: bool = False
     past_queries: int = 0
     past_ndcg: dict[str, float] = {}
+    past_batches: list[Batch] = []
     seconds: float
 
     def summary(self) -> str:
