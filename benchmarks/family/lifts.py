@@ -6,32 +6,21 @@ import torch
 from torch import Tensor
 
 from benchmarks.ranking.measure import dev_score
-from graphlift import HnswIndex, Memory
+from graphlift import FitConfig, HnswIndex, Memory
 from graphlift.model import LiftModel
+from graphlift.sampling import AllPairs
 from graphlift.search.descent import Descent
-from graphlift.training.config import FitConfig
-from graphlift.training.contrast import ContrastObjective
-from graphlift.training.loop import train
+from graphlift.training.stages import Stages
 
 
 def train_lift(
     model: LiftModel, index: HnswIndex, queries: Memory, seed: int, epochs: int, nested: tuple[int, ...] = ()
 ) -> None:
     """Contrast of training queries and their documents, with the defaults of a fit."""
-    config = FitConfig()
-    objective = ContrastObjective(
-        model,
-        index,
-        queries,
-        temperature=config.temperature,
-        answers_per_query=config.answers_per_query,
-        min_pairs=6 * config.lift.batch_size,
-        random_negatives=config.random_negatives,
-        hard_negatives=config.hard_negatives,
-        local_weight=config.local_weight,
-        nested=nested,
-    )
-    train(model, objective, config.lift.model_copy(update={"epochs": epochs}), seed=seed)
+    defaults = FitConfig()
+    config = FitConfig(seed=seed, nested=nested, lift=defaults.lift.model_copy(update={"epochs": epochs}))
+    pairs = AllPairs(queries, config.answers_per_query)
+    Stages(index, config, "cpu", None, None).train_lift("lift", model, queries, pairs, config.lift)
 
 
 @torch.inference_mode()
