@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -69,30 +70,32 @@ class ReplayedPairs:
         memory: old and new queries.
         new: numbers of the new ones.
         per_query: at most so many answers of a query a pass.
-        past: a sample of the old (query, row) pairs; may be empty.
+        past: samples of old (query, row) pairs, which are drawn from alike; those that are empty are left out.
 
     Example:
         >>> memory = Memory.of(torch.eye(3), [{0: 1.0}, {1: 1.0}, {2: 1.0}])
         >>> past = Reservoir(5, torch.Generator())
         >>> past.add(torch.tensor([[0, 0]]))
-        >>> pairs = ReplayedPairs(memory, torch.tensor([2]), 4, past)
+        >>> pairs = ReplayedPairs(memory, torch.tensor([2]), 4, [past])
         >>> sorted(pairs.draw(torch.Generator()).tolist())
         [[0, 0], [2, 2]]
     """
 
-    def __init__(self, memory: Memory, new: Tensor, per_query: int, past: Reservoir) -> None:
-        self.new, self.past = new, past
+    def __init__(self, memory: Memory, new: Tensor, per_query: int, past: Sequence[Reservoir]) -> None:
+        self.new, self.past = new, [sample for sample in past if len(sample)]
         self.fresh = AllPairs(memory.select(new), per_query)
 
     def __len__(self) -> int:
-        return len(self.fresh) * (2 if len(self.past) else 1)
+        return len(self.fresh) * (2 if self.past else 1)
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """New pairs and as many old ones, shuffled."""
         query, row = self.fresh.draw(generator).unbind(dim=1)
         pairs = torch.stack([self.new[query], row], dim=1)
-        if len(self.past):
-            pairs = torch.cat([pairs, self.past.draw(len(pairs), generator)])
+        if self.past:
+            share = -(-len(pairs) // len(self.past))  # rounded up
+            old = torch.cat([sample.draw(share, generator) for sample in self.past])
+            pairs = torch.cat([pairs, old[: len(pairs)]])
         return pairs[torch.randperm(len(pairs), generator=generator)]
 
 

@@ -26,7 +26,7 @@ def current(old, new):
 @pytest.mark.parametrize(("new", "held"), [(20, 10), (60, 30), (90, 45), (600, 90)])
 def test_new_queries_teach_or_judge(new, held):
     lifted, told = current(40, new)
-    parts = Parts.of(_only(lifted, told), QUICK)
+    parts = Parts.of(_only(lifted, told), QUICK, ())
     assert len(parts.held) == pytest.approx(held, abs=8)
     assert len(parts.new) + len(parts.held) == new
     teaching = parts.learned.select(parts.new)
@@ -37,17 +37,27 @@ def test_new_queries_teach_or_judge(new, held):
 
 def test_old_queries_judge_if_they_have_answers():
     lifted, told = current(40, 30)
-    parts = Parts.of(_only(lifted, told), QUICK)
-    assert len(parts.old) == 39
+    parts = Parts.of(_only(lifted, told), QUICK, ())
+    (old,) = parts.old
+    assert len(old) == 39
     assert len(parts.guards) == 9
-    assert bool(torch.isin(parts.guards, parts.old).all())
-    assert not bool(torch.isin(parts.old, parts.new).any())
+    assert bool(torch.isin(parts.guards, old).all())
+    assert not bool(torch.isin(old, parts.new).any())
+
+
+def test_batches_are_alike_however_large():
+    lifted, told = current(100, 30)
+    parts = Parts.of(_only(lifted, told), QUICK, (11, 100))
+    assert [len(old) for old in parts.old] == [10, 89]  # the first query lost its documents
+    assert [int(torch.isin(parts.guards, old).sum()) for old in parts.old] == [10, 12]
+    numbers = lifted.memory.numbers(parts.learned.queries[parts.old[0]])
+    assert bool((numbers < 11).all())
 
 
 def test_too_few_are_refused():
     lifted, told = current(40, 19)
     with pytest.raises(gl.InputError, match="at least 20 queries since the last fit, got 19"):
-        Parts.of(_only(lifted, told), QUICK)
+        Parts.of(_only(lifted, told), QUICK, ())
 
 
 def test_some_are_a_sample_by_seed():

@@ -1,6 +1,6 @@
 """Adaptive heads: how many heads a layer needs.
 
-Two RuvectorConv layers of 64 channels on Cora, in the network of `layers`, over 2 seeds: 8 heads, 8 gated heads at two
+Two RuvectorConv layers of 64 channels on Cora, in the network of `layers`, over 2 seeds: 8 heads, 8 gated heads at four
 prices with the closed ones cut out after training, and 1 head from the start. Accuracy in percent on the test nodes, of
 the pruned network where heads are gated; the number of heads that are left in each layer; and nodes a second of both
 layers without gradient, on one thread, on 10,000 nodes of 32 neighbors each.
@@ -9,6 +9,7 @@ layers without gradient, on one thread, on 10,000 nodes of 32 neighbors each.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ from graphlift.nn.experimental.adaptive_heads import AdaptiveHeadsConv
 from graphlift.nn.tasks import NodeClassifier
 
 SEEDS, WIDTH, NODES, SLOTS = range(2), 64, 10_000, 32
+PRICES = (0.1, 0.3, 1.0, 3.0)
 LAYERS = {
     "8 heads": lambda: RuvectorConv(WIDTH, WIDTH, heads=8),
-    "8 gated, price 0.02": lambda: AdaptiveHeadsConv(WIDTH, WIDTH, heads=8, price=0.02),
-    "8 gated, price 0.1": lambda: AdaptiveHeadsConv(WIDTH, WIDTH, heads=8, price=0.1),
+    **{f"8 gated, price {price:g}": partial(AdaptiveHeadsConv, WIDTH, WIDTH, heads=8, price=price) for price in PRICES},
     "1 head": lambda: RuvectorConv(WIDTH, WIDTH, heads=1),
 }
 

@@ -28,7 +28,7 @@ from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
 from graphlift.training.legacy import Legacy
 from graphlift.training.navigable import navigable
-from graphlift.training.parts import Parts, some
+from graphlift.training.parts import Parts, batch_of, some, spread
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Batch, FitReport
@@ -66,8 +66,8 @@ def fit_more(
     """
     started = time.perf_counter()
     stages = Stages(current.index, config, device_of(device), None, progress)
-    parts = Parts.of(current, config)
     legacy = legacy or Legacy((lift_weights(current.model),) * config.folds)
+    parts = Parts.of(current, config, legacy.arrived)
     if config.more.ewc:
         legacy = replace(legacy, ewc=_held(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
@@ -173,11 +173,15 @@ class _Step:
     def _gone_on(self, name: str, model: LiftModel, taught: Tensor) -> LiftModel:
         """A lift after more training on the queries that may teach it: the new ones, and a sample of the old."""
         parts, config = self.parts, self.stages.config
-        new, old = (numbers[taught[numbers]] for numbers in (parts.new, parts.old))
-        past = Reservoir(max(config.more.replay, 1), torch.Generator().manual_seed(config.seed))
+        past = []
         if config.more.replay:
-            past.add(parts.learned.pairs(old))
-        pairs = ReplayedPairs(parts.learned, new, config.answers_per_query, past)
+            for old in parts.old:
+                sample = Reservoir(
+                    max(config.more.replay // len(parts.old), 1), torch.Generator().manual_seed(config.seed)
+                )
+                sample.add(parts.learned.pairs(old[taught[old]]))
+                past.append(sample)
+        pairs = ReplayedPairs(parts.learned, parts.new[taught[parts.new]], config.answers_per_query, past)
         penalties = [] if self.ewc is None else [self.ewc]
         return self.stages.train_lift(name, deepcopy(model), parts.learned, pairs, config.more.lift, penalties)
 
@@ -189,8 +193,8 @@ class _Step:
         parts, config = self.parts, self.stages.config
         numbers = some(parts.new, config.more.max_ranked, config.seed)
         if config.more.replay:
-            rest = parts.old[~torch.isin(parts.old, parts.guards)]
-            numbers = torch.cat([numbers, some(rest, len(numbers), config.seed)])
+            rest = [old[~torch.isin(old, parts.guards)] for old in parts.old]
+            numbers = torch.cat([numbers, spread(rest, len(numbers), config.seed)])
         subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
         relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
@@ -199,7 +203,7 @@ class _Step:
         def score(*judging: tuple[Subgraphs, Memory]) -> float:
             return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judging) / len(judging)
 
-        old = torch.isin(owners, parts.old)  # they count as much as the new ones, though they may be few
+        old = ~torch.isin(owners, parts.new)  # they count as much as the new ones, though they may be few
         often = max(1, round(int((~old).sum()) / max(int(old.sum()), 1)))
         repeats = torch.where(old, often, 1)
         objective = RankingObjective(ranker, subgraphs, relevance, repeats=repeats, measured=True)
@@ -225,8 +229,7 @@ def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: S
     """What a step did to old queries, apart by the fit before which they came."""
     if not guards:
         return []
-    number = torch.cat([memory.numbers(queries.queries) for _, queries in guards])
-    batch = torch.bucketize(number, torch.tensor(arrived), right=True).numpy()
+    batch = torch.cat([batch_of(memory, arrived, queries.queries) for _, queries in guards]).numpy()
     apart = [batch == place for place in range(len(arrived) + 1)]
     return [
         Batch(queries=int(some.sum()), before=float(before[some].mean()), after=float(after[some].mean()))
@@ -239,7 +242,7 @@ def _held(stages: Stages, current: LiftedIndex, parts: Parts, ewc: EWC | None) -
     """The penalty of the last time at the strength of this one, or one that is made of the old queries."""
     if ewc is not None:
         return replace(ewc, strength=stages.config.more.ewc)
-    return anchored(stages, current.model, parts.learned, parts.old, None) if len(parts.old) else None
+    return anchored(stages, current.model, parts.learned, torch.cat(parts.old), None) if parts.old else None
 
 
 def _reason(gain: float, interval: tuple[float, float], sure: bool, lost: float, guards: int, max_loss: float) -> str:

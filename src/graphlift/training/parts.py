@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,20 +28,21 @@ class Parts:
     Attributes:
         learned: old queries and the new ones that teach.
         new: numbers in ``learned`` of those that teach.
-        old: numbers of all that were learned before.
+        old: numbers of all that were learned before, apart by the fit before which they came, so that none is drowned
+            by what came later.
         guards: numbers of old queries that judge; the ranker is not taught by them.
         held: new queries that judge; they are not in ``learned``.
     """
 
     learned: Memory
     new: Tensor
-    old: Tensor
+    old: list[Tensor]
     guards: Tensor
     held: Memory
 
     @classmethod
-    def of(cls, current: LiftedIndex, config: FitConfig) -> Parts:
-        """A split by the configuration's seed."""
+    def of(cls, current: LiftedIndex, config: FitConfig, arrived: tuple[int, ...]) -> Parts:
+        """A split by the configuration's seed; ``arrived`` as in `graphlift.training.legacy.Legacy`."""
         memory, told = current.memory, current.told.relevant
         new = memory.known_to(told)
         count = int(new.sum())
@@ -52,7 +54,21 @@ class Parts:
         learned, held = hold_out(memory, share * count / len(memory), config.seed, new)
         new = learned.known_to(told)
         old = (~new & (learned.counts > 0)).nonzero().flatten()  # their documents may all have gone
-        return cls(learned, new.nonzero().flatten(), old, some(old, min(GUARDS, len(old) // 4), config.seed), held)
+        batch = batch_of(memory, arrived, learned.queries[old])
+        batches = [old[batch == place] for place in batch.unique().tolist()]
+        guards = spread(batches, min(GUARDS, len(old) // 4), config.seed)
+        return cls(learned, new.nonzero().flatten(), batches, guards, held)
+
+
+def batch_of(memory: Memory, arrived: tuple[int, ...], queries: Tensor) -> Tensor:
+    """Before which fit queries (B, C) of a memory came, 0 for the first, (B,)."""
+    return torch.bucketize(memory.numbers(queries), torch.tensor(arrived, dtype=torch.int64), right=True)
+
+
+def spread(batches: Sequence[Tensor], count: int, seed: int) -> Tensor:
+    """A random sample of numbers, ascending: of every batch an equal share of ``count``, or all where it has fewer."""
+    shares = [some(batch, min(count // len(batches), len(batch)), seed) for batch in batches]
+    return torch.cat([torch.empty(0, dtype=torch.int64), *shares]).sort().values
 
 
 def some(numbers: Tensor, count: int, seed: int) -> Tensor:
