@@ -96,11 +96,13 @@ def test_eval_reads_trec_and_writes_a_report(files, fitted, tmp_path):
 
 
 @pytest.mark.slow
-def test_info(fitted):
+def test_info(fitted, tmp_path):
     store, _ = fitted
     facts = json.loads(graphlift("info", store, "--json"))
     assert (facts["documents"], facts["lifted"], facts["fit"]["seed"]) == (240, True, 1)
     assert "Published" in graphlift("info", store)
+    graphlift("info", store, "--report", tmp_path / "life.html")
+    assert "The graph" in (tmp_path / "life.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

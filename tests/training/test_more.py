@@ -75,6 +75,23 @@ def test_new_queries_gain_and_old_ones_stay(stream):
     assert "queries learned before" in report.summary()
 
 
+def test_every_batch_is_judged_apart(stream):
+    """What came before the first fit, and what was told before the second one."""
+    lift = stream.lift()
+    config = CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0})})
+    first = lift.fit_more(config=config)
+    (batch,) = first.past_batches
+    assert batch.queries == first.past_queries
+    assert (batch.before, batch.after) == pytest.approx(tuple(first.past_ndcg.values()))
+    lift.feedback(stream.new[120:], [[f"d{row}"] for row in stream.answers[280:]])
+    second = lift.fit_more(config=config)
+    assert [batch.queries > 0 for batch in second.past_batches] == [True, True]
+    assert sum(batch.queries for batch in second.past_batches) == second.past_queries
+    for moment in ("before", "after"):
+        total = sum(batch.queries * getattr(batch, moment) for batch in second.past_batches)
+        assert total / second.past_queries == pytest.approx(second.past_ndcg[moment])
+
+
 def test_training_on_the_new_alone_is_refused_and_changes_nothing(stream):
     lift = stream.lift()
     before = lift.lifted
