@@ -12,7 +12,7 @@ from world import QUICK, make_world
 import graphlift as gl
 from graphlift.lifted import LiftedIndex
 from graphlift.search.familiarity import UNCHECKED
-from graphlift.training.familiar import set_familiarity_bounds
+from graphlift.training.familiar import FALSE_ALARMS, choose_false_alarms, set_familiarity_bounds
 
 CHANNELS = 12
 COUNT = 100
@@ -93,5 +93,18 @@ def test_where_answers_are_rare_everything_is_familiar(fitted):
     """Hardly a document near a query has answered another one, so that says nothing."""
     far = gl.Memory.of(torch.eye(2 * CHANNELS)[:CHANNELS], [{300 + row: 1.0} for row in range(CHANNELS)])
     lifted = LiftedIndex(fitted.index, deepcopy(fitted.lifted.model), far)
-    set_familiarity_bounds(lifted)
+    set_familiarity_bounds(lifted, FALSE_ALARMS[0])
     assert tuple(lifted.model.familiarity_bounds.tolist()) == UNCHECKED
+
+
+def test_what_held_out_queries_cannot_afford_is_not_checked(fitted, other):
+    """Here strangers are what the lift is judged by, and it finds what they ask for where the frozen index does not."""
+    queries = torch.from_numpy(fitted.index.metric.prepare(other[1], "queries"))
+    found = fitted.lifted.walk_index.exact_search_rows(fitted.lifted.lift_queries(queries).numpy(), 1)[1]
+    frozen = fitted.index.exact_search_rows(queries.numpy(), 20)[1]
+    new = [place for place, row in enumerate(found[:, 0]) if row not in frozen[place]]
+    lifted = LiftedIndex(fitted.index, deepcopy(fitted.lifted.model), fitted.lifted.memory)
+    judges = gl.Memory.of(queries[new], [{int(found[place, 0]): 1.0} for place in new])
+    share = choose_false_alarms(lifted, judges)
+    assert share < FALSE_ALARMS[0]
+    assert (share == 0) == (tuple(lifted.model.familiarity_bounds.tolist()) == UNCHECKED)

@@ -1,8 +1,8 @@
 """Adaptive heads: how many heads a layer needs.
 
 Two RuvectorConv layers of 64 channels on Cora, in the network of `layers`, 500 epochs, over 2 seeds: 8 heads, 8 gated
-heads at two prices with the closed ones cut out after training, and 1 head from the start. Accuracy in percent on
-the test nodes, of the pruned network where heads are gated; the number of heads that are left in each layer; and nodes a
+heads at two prices with the closed ones cut out after training, and 1 head from the start. Accuracy in percent on the
+test nodes, of the pruned network where heads are gated; the number of heads that are left in each layer; and nodes a
 second of both layers without gradient, on one thread, on 10,000 nodes of 32 neighbors each.
 """
 

@@ -3,25 +3,65 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from graphlift.lifted import LiftedIndex
+from graphlift.memory import Memory
 from graphlift.search.familiarity import UNCHECKED
+from graphlift.training.gate import ndcg
 
 QUANTILES = (0.8, 0.5, 0.2, 0.05)
 """So many of the training queries are looked at twice, those that have no other one near; tried in this order."""
-FALSE_ALARMS = 0.01
-"""Of the training queries, each judged by the others, so many may be taken for strangers."""
+FALSE_ALARMS = (0.02, 0.01, 0.005, 0.002)
+"""Of the training queries, each judged by the others, so many may be taken for strangers; tried in this order."""
+PRICE = 0.002
+"""So much nDCG@10 the held-out queries may lose because some of them are taken for strangers."""
 SAMPLED = 1000
 
 
 @torch.inference_mode()
-def set_familiarity_bounds(lifted: LiftedIndex) -> None:
-    """Set the bounds beyond which a query is strange, so that almost no training query is.
+def choose_false_alarms(lifted: LiftedIndex, queries: Memory) -> float:
+    """The largest of `FALSE_ALARMS` that held-out queries can afford; 0 where none is, and then nobody is strange.
+
+    The more false alarms are allowed, the more queries of another kind are noticed.
+    """
+    bounds, beam = lifted.model.familiarity_bounds, lifted.beam()
+    bounds.copy_(torch.tensor(UNCHECKED))
+    loss = torch.from_numpy(ndcg(lifted, queries, beam) - ndcg(lifted.index, queries, beam))
+    for share in FALSE_ALARMS:
+        set_familiarity_bounds(lifted, share)
+        strange = torch.tensor([lifted.serving(query) is not lifted for query in queries.queries.split(1)])
+        if float((loss * strange).mean()) <= PRICE:
+            return share
+    bounds.copy_(torch.tensor(UNCHECKED))
+    return 0.0
+
+
+@torch.inference_mode()
+def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float) -> None:
+    """Set the bounds beyond which a query is strange, so that hardly more than a share of the training queries is.
 
     Where documents that answered are rare among all, even what was trained on looks strange; then every query counts
     as familiar.
     """
-    memory, bounds = lifted.memory, lifted.model.familiarity_bounds
+    bounds = lifted.model.familiarity_bounds
+    bounds.copy_(torch.tensor(UNCHECKED))
+    if not false_alarms:
+        return
+    near, num_warm = _by_others(lifted)
+    allowed = int(false_alarms * len(near))
+    for quantile in QUANTILES:
+        nearest = float(near.quantile(quantile))
+        few = num_warm[near < nearest].sort().values
+        if len(few) > allowed and few[allowed] > 0:  # all but the allowed ones have more
+            bounds.copy_(torch.tensor([nearest, float(few[allowed] - 1)]))
+            return
+
+
+def _by_others(lifted: LiftedIndex) -> tuple[Tensor, Tensor]:
+    """Of past queries, by sample: similarity to the nearest other one, and how many documents that others were
+    answered by they find without the lift, both (n,)."""
+    memory = lifted.memory
     own = torch.arange(len(memory))
     if len(own) > SAMPLED:
         own = torch.randperm(len(own), generator=torch.Generator().manual_seed(0))[:SAMPLED].sort().values
@@ -29,12 +69,4 @@ def set_familiarity_bounds(lifted: LiftedIndex) -> None:
     near = lifted.nearest_past(queries, lifted.lift_queries(queries), own)[0].amax(dim=1)
     rows = lifted.walk_frozen(queries)
     of_others = lifted.space.answered.times(rows) - memory.holds(own.unsqueeze(1), rows).float()
-    num_warm = (of_others > 0).sum(dim=1)
-    bounds.copy_(torch.tensor(UNCHECKED))
-    for quantile in QUANTILES:
-        nearest = float(near.quantile(quantile))
-        allowed = int(FALSE_ALARMS * len(own))
-        few = num_warm[near < nearest].sort().values
-        if len(few) > allowed and few[allowed] > 0:  # all but the allowed ones have more
-            bounds.copy_(torch.tensor([nearest, float(few[allowed] - 1)]))
-            return
+    return near, (of_others > 0).sum(dim=1)

@@ -14,7 +14,7 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.training.cold import choose_cold_bonus
 from graphlift.training.config import FitConfig
-from graphlift.training.familiar import set_familiarity_bounds
+from graphlift.training.familiar import choose_false_alarms, set_familiarity_bounds
 from graphlift.training.gate import gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
 from graphlift.training.legacy import Legacy
@@ -74,6 +74,7 @@ def fit(
     attempt = stages.train(learned, held)
     cold_bonus, cold_cost = choose_cold_bonus(attempt.lifted, held, config.cold_price)
     attempt.lifted.model.ranker.cold_bonus.fill_(cold_bonus)
+    false_alarms = choose_false_alarms(attempt.lifted, held)
     beam = attempt.lifted.beam()  # the same for all, so that nothing wins by looking further
     before = ndcg(index if current is None else current, held, beam)
     choices = {
@@ -89,7 +90,7 @@ def fit(
         if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
             lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
         lifted, recall, relinked = navigable(lifted, held.queries)
-        set_familiarity_bounds(lifted)
+        set_familiarity_bounds(lifted, false_alarms)
         if current is not None:  # what was told is not forgotten
             lifted = lifted.remembering(current.told)
     report = FitReport(

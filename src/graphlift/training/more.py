@@ -22,7 +22,7 @@ from graphlift.sampling import ReplayedPairs
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
-from graphlift.training.familiar import set_familiarity_bounds
+from graphlift.training.familiar import choose_false_alarms, set_familiarity_bounds
 from graphlift.training.fit import FitResult, device_of
 from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
@@ -72,6 +72,7 @@ def fit_more(
         legacy = replace(legacy, ewc=_held(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
     after = step.train()
+    false_alarms = choose_false_alarms(after, parts.held)
     beam = after.beam()
     scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
     past = {
@@ -86,7 +87,7 @@ def fit_more(
     if published:
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
-        set_familiarity_bounds(lifted)
+        set_familiarity_bounds(lifted, false_alarms)
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
         legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
     gain = float((scores["after"] - scores["before"]).mean())
