@@ -15,8 +15,8 @@ QUANTILES = (0.8, 0.5, 0.2, 0.05)
 FALSE_ALARMS = (0.005, 0.002)
 """Of the training queries, each judged by the others, so many may be taken for strangers; tried in this order.
 
-A query that is taken for one loses what the lift gained for it, which may be all: at 0.02, scifact lost 0.016 nDCG@10 on
-test, and its few held-out queries did not show it."""
+A query that is taken for one may lose all that the lift gained for it. At 0.02 that cost scifact 0.016 nDCG@10 on test,
+which its few held-out queries had not shown; so these two are lower than what was tried first."""
 PRICE = 0.002
 """So much nDCG@10 the held-out queries may lose because some of them are taken for strangers."""
 SAMPLED = 1000
