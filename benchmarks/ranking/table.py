@@ -69,11 +69,11 @@ def _section(name: str, runs: dict[str, Any]) -> str:
         cold = f"{ndcg[~warm].mean():.3f}" if (~warm).any() else "-"
         rest = " | ".join(f"{_mean(methods[method], metric).mean():.3f}" for metric in ("R@10", "RR@10", "R@100"))
         seconds = np.mean([run["seconds"] for run in methods[method]])
-        p50 = np.mean([run["p50"] for run in methods[method]])
+        p50 = [run["p50"] for run in methods[method] if "p50" in run]  # not in runs from before there was such a column
         bold = "**" if method == OURS else ""
         lines.append(
             f"| {bold}{method}{bold} | {bold}{ndcg.mean():.3f}{bold} | {ndcg[warm].mean():.3f} | {cold} | {rest} "
-            f"| {seconds:.0f} | {p50:.1f} |"
+            f"| {seconds:.0f} | {f'{np.mean(p50):.1f}' if p50 else '-'} |"
         )
     if OURS in methods and len(methods) > 1:
         best, rival = _best_rival(methods)
