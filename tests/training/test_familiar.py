@@ -97,14 +97,11 @@ def test_where_answers_are_rare_everything_is_familiar(fitted):
     assert tuple(lifted.model.familiarity_bounds.tolist()) == UNCHECKED
 
 
-def test_what_held_out_queries_cannot_afford_is_not_checked(fitted, other):
-    """Here strangers are what the lift is judged by, and it finds what they ask for where the frozen index does not."""
-    queries = torch.from_numpy(fitted.index.metric.prepare(other[1], "queries"))
-    found = fitted.lifted.walk_index.exact_search_rows(fitted.lifted.lift_queries(queries).numpy(), 1)[1]
-    frozen = fitted.index.exact_search_rows(queries.numpy(), 20)[1]
-    new = [place for place, row in enumerate(found[:, 0]) if row not in frozen[place]]
+@pytest.mark.parametrize(("price", "share"), [(1.0, FALSE_ALARMS[0]), (-1.0, 0.0)])
+def test_what_held_out_queries_cannot_afford_is_not_checked(fitted, known, monkeypatch, price, share):
+    monkeypatch.setattr("graphlift.training.familiar.PRICE", price)
     lifted = LiftedIndex(fitted.index, deepcopy(fitted.lifted.model), fitted.lifted.memory)
-    judges = gl.Memory.of(queries[new], [{int(found[place, 0]): 1.0} for place in new])
-    share = choose_false_alarms(lifted, judges)
-    assert share < FALSE_ALARMS[0]
-    assert (share == 0) == (tuple(lifted.model.familiarity_bounds.tolist()) == UNCHECKED)
+    queries = torch.from_numpy(fitted.index.metric.prepare(stretched(known.queries[140:], 0), "queries"))
+    judges = gl.Memory.of(queries, [{row: 1.0} for row in range(len(queries))])
+    assert choose_false_alarms(lifted, judges) == share
+    assert (tuple(lifted.model.familiarity_bounds.tolist()) == UNCHECKED) == (share == 0)
