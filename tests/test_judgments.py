@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from world import QUICK, copy_of, make_world
+from world import copy_of, make_world
 
 import graphlift as gl
 
@@ -19,9 +19,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def fitted(world):
-    lift = world.lift()
-    lift.fit(world.queries, world.train, query_ids=world.query_ids, config=QUICK)
-    return lift._now
+    return world.fitted()._now
 
 
 @pytest.fixture(params=["frozen", "fitted"])

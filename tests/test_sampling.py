@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphlift.memory import Memory
-from graphlift.sampling import HardNegatives, RandomNegatives, sample_pairs
+from graphlift.sampling import HardNegatives, RandomNegatives, sample_pairs, some
 
 ANSWERS = st.lists(st.sets(st.integers(0, 8), max_size=6), min_size=1, max_size=6)
 
@@ -68,3 +68,12 @@ def test_negatives_of_a_seed_reproduce(negatives):
     queries = torch.arange(3)
     first, again = (negatives.sample(queries, generator(3)) for _ in range(2))
     assert torch.equal(first, again)
+
+
+def test_some_are_a_sample_by_seed():
+    numbers = torch.arange(100, 200)
+    chosen = some(numbers, 30, seed=1)
+    assert len(chosen) == 30
+    assert bool(torch.isin(chosen, numbers).all())
+    assert torch.equal(chosen, some(numbers, 30, seed=1))
+    assert not torch.equal(chosen, some(numbers, 30, seed=2))

@@ -39,6 +39,11 @@ class World:
         texts = [f"text of {name}" for name in self.document_ids]
         return Lift(HnswIndex.build(self.documents, self.document_ids, **options), texts=texts)
 
+    def fitted(self, config: FitConfig = QUICK) -> Lift:
+        lift = self.lift()
+        assert lift.fit(self.queries, self.train, query_ids=self.query_ids, config=config).published
+        return lift
+
 
 def make_world(num_documents: int = 240, num_queries: int = 180, channels: int = 12, seed: int = 0) -> World:
     """Each query is relevant to the document it was made from, behind a distortion that a linear map can undo."""

@@ -79,9 +79,8 @@ def _frozen_ranks(index: HnswIndex, queries: Vectors, rows: Rows, ef_search: int
 def _explain_one(
     lifted: LiftedIndex, query: Tensor, hits: Tensor, ranks: list[int | None], ef_search: int, cold_bonus: float
 ) -> tuple[Explanation, ...]:
-    server = lifted.serving(query)
-    if server is not lifted:  # a strange query, which gets no bonus
-        lifted, cold_bonus = server, 0.0
+    if bool(lifted.is_strange(query)):  # then it gets no bonus
+        lifted, cold_bonus = lifted.strangers, 0.0
     subgraph = lifted.subgraphs(query, ef_search=ef_search)
     parts = _parts(lifted, query, subgraph, hits, cold_bonus)
     past = _effects_of_past(lifted, query, subgraph, hits, ef_search, cold_bonus)

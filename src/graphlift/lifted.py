@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -68,13 +69,16 @@ class LiftedIndex:
             past_lifted = self.lift_queries(memory.queries)
             links = _links(index)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
-        # Made when they are asked for, and good for one space: copies of this object get spaces of their own.
-        self._scorer: tuple[Space, Scorer | None] | None = None
-        self._familiarity: tuple[Space, Familiarity] | None = None
-        self._strangers: tuple[Space, LiftedIndex] | None = None
         self.past = (
             past if past is not None else _past_index(model.past_vectors(memory.queries, past_lifted).numpy(), index)
         )
+
+    def __copy__(self) -> Self:
+        """The same to be changed before it is shown: what was made of the old content is left out."""
+        made = {name for name, value in vars(type(self)).items() if isinstance(value, cached_property)}
+        other = object.__new__(type(self))
+        other.__dict__.update((name, value) for name, value in vars(self).items() if name not in made)
+        return other
 
     @classmethod
     def unlearned(cls, index: HnswIndex) -> LiftedIndex:
@@ -140,14 +144,10 @@ class LiftedIndex:
         """The frozen index's levels as tensors."""
         return Descent(self.index.graph)
 
-    @property
+    @cached_property
     def scorer(self) -> Scorer | None:
         """The compiled way from a query to its candidates' scores, where there is one; made at the first search."""
-        if self._scorer is None or self._scorer[0] is not self.space:
-            config = self.model.config
-            found = Scorer.of(self.space, self.model.ranker, config.num_recalled) if self.learned else None
-            self._scorer = self.space, found
-        return self._scorer[1]
+        return Scorer.of(self.space, self.model.ranker, self.model.config.num_recalled) if self.learned else None
 
     @torch.inference_mode()
     def lift_documents(self, first: int = 0) -> Vectors:
@@ -206,24 +206,19 @@ class LiftedIndex:
         return scores + cold_bonus * subgraphs.cold
 
     @torch.inference_mode()
-    def serving(self, queries: Tensor) -> LiftedIndex:
-        """What serves one query (1, C): this, or for a strange one `strangers`."""
-        near, past = self.nearest_past(queries, self.lift_queries(queries))
-        return self.strangers if bool(self._strange(queries, near, past)) else self
+    def is_strange(self, queries: Tensor) -> Tensor:
+        """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
+        return self._strange(queries, *self.nearest_past(queries, self.lift_queries(queries)))
 
-    @property
+    @cached_property
     def strangers(self) -> LiftedIndex:
         """What serves queries unlike those that the lift was trained on: the frozen walk, and feedback told since."""
-        if self._strangers is None or self._strangers[0] is not self.space:
-            self._strangers = self.space, self._of_feedback(self.index, self.model.similarity, self.told)
-        return self._strangers[1]
+        return self._of_feedback(self.index, self.model.similarity, self.told)
 
-    @property
+    @cached_property
     def familiarity(self) -> Familiarity:
         """What the lift was trained on, to tell strange queries by."""
-        if self._familiarity is None or self._familiarity[0] is not self.space:
-            self._familiarity = self.space, Familiarity.of(self.memory, self.told.relevant, self.index.num_rows)
-        return self._familiarity[1]
+        return Familiarity.of(self.memory, self.told.relevant, self.index.num_rows)
 
     def is_cold(self, rows: Tensor) -> Tensor:
         """Which documents no past query was answered by."""
@@ -251,7 +246,7 @@ class LiftedIndex:
         return scores, rows
 
     def _strange(self, queries: Tensor, near: Tensor, past: Tensor) -> Tensor:
-        """Which queries are unlike those that the lift was trained on, (B,)."""
+        """`is_strange` of queries whose nearest past ones are known."""
         strange = torch.zeros(len(queries), dtype=torch.bool)
         nearest, num_warm = self.model.familiarity_bounds.tolist()
         if num_warm < 0:

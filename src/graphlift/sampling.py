@@ -1,4 +1,4 @@
-"""Which pairs and which negatives a training step sees."""
+"""Samples of queries, and the pairs and negatives that a training step sees."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from torch import Tensor
 
 from graphlift.continual.reservoir import Reservoir
 from graphlift.memory import Memory
+
+
+def some(numbers: Tensor, count: int, seed: int) -> Tensor:
+    """A random sample of numbers (n,), ascending; all where there are no more than ``count``.
+
+    Example:
+        >>> some(torch.tensor([5, 3, 9]), 3, seed=0)
+        tensor([3, 5, 9])
+    """
+    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
+    return numbers[order[:count]].sort().values
 
 
 def sample_pairs(memory: Memory, per_query: int, generator: torch.Generator) -> Tensor:

@@ -20,9 +20,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def fitted(world):
-    lift = world.lift()
-    lift.fit(world.queries, world.train, query_ids=world.query_ids, config=QUICK)
-    return lift._now
+    return world.fitted()._now
 
 
 @pytest.fixture(params=["frozen", "told", "fitted"])

@@ -127,7 +127,7 @@ def test_search_is_the_same_without(metric):
     queries = index.metric.prepare(world.queries, "queries")
     memory = Memory.of(torch.from_numpy(queries[:100]), [{row: 1.0} for row in range(100)])
     compiled, plain = (LiftedIndex(index, model, memory) for _ in range(2))
-    plain._scorer = plain.space, None
+    plain.scorer = None
     k = 2 * QUICK.model.num_walked  # more than the ranker sees
     scores, rows = compiled.search_rows(queries, k)
     expected, expected_rows = plain.search_rows(queries, k)

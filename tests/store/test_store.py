@@ -26,9 +26,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def lift(world):
-    lift = world.lift()
-    lift.fit(world.queries, world.train, query_ids=world.query_ids, config=QUICK)
-    return lift
+    return world.fitted()
 
 
 @pytest.fixture

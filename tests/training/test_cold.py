@@ -21,11 +21,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def fitted(world):
-    lift = world.lift()
-    config = QUICK.model_copy(update={"cold_price": 0.0})
-    lift.fit(world.queries, world.train, query_ids=world.query_ids, config=config)
-    assert lift.lifted is not None
-    return lift
+    return world.fitted(QUICK.model_copy(update={"cold_price": 0.0}))
 
 
 def judging(lifted, world, lean):

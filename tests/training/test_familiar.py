@@ -7,7 +7,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from world import QUICK, make_world
+from world import QUICK, copy_of, make_world
 
 import graphlift as gl
 from graphlift.lifted import LiftedIndex
@@ -56,8 +56,7 @@ def test_strange_queries_are_served_as_by_the_frozen_index(fitted, other):
 def test_known_queries_are_not(fitted, known):
     queries = stretched(known.queries, 0)
     prepared = torch.from_numpy(fitted.index.metric.prepare(queries, "queries"))
-    strange = [fitted.lifted.serving(query) is not fitted.lifted for query in prepared.split(1)]
-    assert np.mean(strange) <= 0.02
+    assert float(fitted.lifted.is_strange(prepared).float().mean()) <= 0.02
     asked = {"qrels": known.test, "query_ids": known.query_ids}
     result = fitted.evaluate(queries, **asked)
     assert result.all.lifted["nDCG@10"] > result.all.frozen["nDCG@10"]
@@ -79,6 +78,13 @@ def test_feedback_of_strangers_counts_at_once(fitted, other, tmp_path):
     lift.feedback(query, [[last]])
     assert lift.search(query).ids[0, 0] == last
     assert lift.search(other[1][1:2]).ids.tolist() == fitted.search(other[1][1:2]).ids.tolist()
+
+
+def test_what_strangers_found_and_is_removed_is_found_no_more(fitted, other):
+    lift = copy_of(fitted._now)
+    first = lift.search(other[1][:1]).ids[0, 0]
+    lift.remove([first])
+    assert first not in lift.search(other[1][:1]).ids
 
 
 def test_documents_that_come_after_the_fit_are_found_by_their_queries(known, other):

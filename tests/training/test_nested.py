@@ -29,7 +29,7 @@ def world():
 
 def objective(world, nested=()):
     index, queries = world
-    model = LiftModel(12, Similarity.of(index.metric, index.x), ModelConfig())
+    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), ModelConfig())
     return ContrastObjective(
         model,
         index,
@@ -55,17 +55,7 @@ def test_nested_is_the_mean_over_cut_vectors(world):
     for width in (3, 7, 12):
         cut = HnswIndex.build(index.vectors[:, :width].copy())
         short = torch.nn.functional.normalize(queries.queries[:, :width], dim=1)
-        of_width = ContrastObjective(
-            LiftModel(width, Similarity.of(cut.metric, cut.x), ModelConfig()),
-            cut,
-            Memory(short, queries.offsets, queries.rows, queries.grades),
-            temperature=0.1,
-            pairs=AllPairs(queries, per_query=4),
-            min_pairs=150,
-            random_negatives=20,
-            hard_negatives=False,
-            local_weight=0.0,
-        )
+        of_width = objective((cut, Memory(short, queries.offsets, queries.rows, queries.grades)))
         losses.append(loss_of(of_width))
     assert_close(loss_of(objective(world, (3, 7))), torch.stack(losses).mean())
 

@@ -10,7 +10,7 @@ from world import QUICK
 import graphlift as gl
 from graphlift.feedback import Feedback
 from graphlift.lifted import LiftedIndex
-from graphlift.training.parts import Parts, some
+from graphlift.training.parts import Parts
 
 
 def current(old, new):
@@ -58,15 +58,6 @@ def test_too_few_are_refused():
     lifted, told = current(40, 19)
     with pytest.raises(gl.InputError, match="at least 20 queries since the last fit, got 19"):
         Parts.of(_only(lifted, told), QUICK, ())
-
-
-def test_some_are_a_sample_by_seed():
-    numbers = torch.arange(100, 200)
-    chosen = some(numbers, 30, seed=1)
-    assert len(chosen) == 30
-    assert bool(torch.isin(chosen, numbers).all())
-    assert torch.equal(chosen, some(numbers, 30, seed=1))
-    assert not torch.equal(chosen, some(numbers, 30, seed=2))
 
 
 def _only(lifted, told):

@@ -9,7 +9,7 @@ import typer
 
 from graphlift.cli.console import err, print_comparison, print_json
 from graphlift.cli.html import write_html
-from graphlift.cli.options import AsJson, ColdBonus, EfSearch, Queries, QueryVectors, Store
+from graphlift.cli.options import AsJson, ColdBonus, EfSearch, Queries, QueryVectors, Report, Store
 from graphlift.cli.vectors import vectors_of
 from graphlift.data import read_qrels, read_texts
 from graphlift.lift import load
@@ -24,9 +24,7 @@ def evaluate(
     ef_search: EfSearch = None,
     cold_bonus: ColdBonus = None,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(help="Also write an HTML report to this file.", show_default=False)
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Compare the lifted index with the frozen one on judged queries, warm and cold ones apart."""
     lift = load(store)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
 from rich.table import Table
 
 from graphlift.cli.console import err, out, print_json, say
-from graphlift.cli.options import AsJson, Store
+from graphlift.cli.options import AsJson, Report, Store
 from graphlift.lift import load
 from graphlift.report import write_report
 from graphlift.store import read_history
@@ -21,9 +17,7 @@ SHOWN = 20
 def info(
     store: Store,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(help="Also write an HTML report to this file.", show_default=False)
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Show what a store holds: index, graph, memory, what the last fit did, and the life of the store."""
     lift, history = load(store), read_history(store)

@@ -30,4 +30,7 @@ ColdBonus: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Report: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Also write an HTML report to this file.", show_default=False)
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

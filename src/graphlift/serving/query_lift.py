@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphlift.metric import Metric
 from graphlift.model import LiftModel
 
 
@@ -16,6 +15,7 @@ class QueryLift:
         model: on the CPU, with ``query_encoder="linear"``.
 
     Example:
+        >>> from graphlift.metric import Metric
         >>> from graphlift.model import ModelConfig
         >>> from graphlift.search.similarity import Similarity
         >>> lift = QueryLift(LiftModel(2, Similarity(Metric.COSINE), ModelConfig()))
@@ -28,11 +28,8 @@ class QueryLift:
         with torch.no_grad():
             self.matrix = (torch.eye(model.channels) + lin.weight).T.contiguous()
             self.shift = lin.bias * model.similarity.unit
-        self.normalised = model.similarity.metric is Metric.COSINE
+        self.finish = model.similarity.finish
 
     def __call__(self, queries: Tensor) -> Tensor:
         """Lifted queries (B, C)."""
-        lifted = torch.addmm(self.shift, queries, self.matrix)
-        if self.normalised:
-            lifted /= torch.linalg.vector_norm(lifted, dim=1, keepdim=True).clamp_(min=1e-12)
-        return lifted
+        return self.finish(torch.addmm(self.shift, queries, self.matrix))

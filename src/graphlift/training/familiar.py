@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
+from graphlift.sampling import some
 from graphlift.search.familiarity import UNCHECKED
 from graphlift.training.gate import ndcg
 
@@ -31,10 +32,10 @@ def choose_false_alarms(lifted: LiftedIndex, queries: Memory) -> float:
     bounds, beam = lifted.model.familiarity_bounds, lifted.beam()
     bounds.copy_(torch.tensor(UNCHECKED))
     loss = torch.from_numpy(ndcg(lifted, queries, beam) - ndcg(lifted.index, queries, beam))
+    known = _by_others(lifted)
     for share in FALSE_ALARMS:
-        set_familiarity_bounds(lifted, share)
-        strange = torch.tensor([lifted.serving(query) is not lifted for query in queries.queries.split(1)])
-        if float((loss * strange).mean()) <= PRICE:
+        bounds.copy_(_bounds(*known, share))
+        if float((loss * lifted.is_strange(queries.queries)).mean()) <= PRICE:
             return share
     bounds.copy_(torch.tensor(UNCHECKED))
     return 0.0
@@ -47,27 +48,26 @@ def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float) -> None:
     Where documents that answered are rare among all, even what was trained on looks strange; then every query counts
     as familiar.
     """
-    bounds = lifted.model.familiarity_bounds
-    bounds.copy_(torch.tensor(UNCHECKED))
-    if not false_alarms:
-        return
-    near, num_warm = _by_others(lifted)
+    bounds = _bounds(*_by_others(lifted), false_alarms) if false_alarms else torch.tensor(UNCHECKED)
+    lifted.model.familiarity_bounds.copy_(bounds)
+
+
+def _bounds(near: Tensor, num_warm: Tensor, false_alarms: float) -> Tensor:
+    """The bounds for training queries of which `_by_others` tells, (2,)."""
     allowed = int(false_alarms * len(near))
     for quantile in QUANTILES:
         nearest = float(near.quantile(quantile))
         few = num_warm[near < nearest].sort().values
         if len(few) > allowed and few[allowed] > 0:  # all but the allowed ones have more
-            bounds.copy_(torch.tensor([nearest, float(few[allowed] - 1)]))
-            return
+            return torch.tensor([nearest, float(few[allowed] - 1)])
+    return torch.tensor(UNCHECKED)
 
 
 def _by_others(lifted: LiftedIndex) -> tuple[Tensor, Tensor]:
     """Of past queries, by sample: similarity to the nearest other one, and how many documents that others were
     answered by they find without the lift, both (n,)."""
     memory = lifted.memory
-    own = torch.arange(len(memory))
-    if len(own) > SAMPLED:
-        own = torch.randperm(len(own), generator=torch.Generator().manual_seed(0))[:SAMPLED].sort().values
+    own = some(torch.arange(len(memory)), SAMPLED, seed=0)
     queries = memory.queries[own]
     near = lifted.nearest_past(queries, lifted.lift_queries(queries), own)[0].amax(dim=1)
     rows = lifted.walk_frozen(queries)

@@ -18,7 +18,7 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
-from graphlift.sampling import ReplayedPairs
+from graphlift.sampling import ReplayedPairs, some
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
@@ -28,7 +28,7 @@ from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
 from graphlift.training.legacy import Legacy
 from graphlift.training.navigable import navigable
-from graphlift.training.parts import Parts, batch_of, some, spread
+from graphlift.training.parts import Parts, batch_of, spread
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Batch, FitReport
@@ -233,9 +233,9 @@ def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: S
     batch = torch.cat([batch_of(memory, arrived, queries.queries) for _, queries in guards]).numpy()
     apart = [batch == place for place in range(len(arrived) + 1)]
     return [
-        Batch(queries=int(some.sum()), before=float(before[some].mean()), after=float(after[some].mean()))
-        for some in apart
-        if some.any()
+        Batch(queries=int(inside.sum()), before=float(before[inside].mean()), after=float(after[inside].mean()))
+        for inside in apart
+        if inside.any()
     ]
 
 

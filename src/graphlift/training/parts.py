@@ -11,6 +11,7 @@ from torch import Tensor
 from graphlift.errors import InputError
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
+from graphlift.sampling import some
 from graphlift.training.config import FitConfig
 from graphlift.training.fit import MIN_QUERIES
 from graphlift.training.hold_out import hold_out
@@ -69,9 +70,3 @@ def spread(batches: Sequence[Tensor], count: int, seed: int) -> Tensor:
     """A random sample of numbers, ascending: of every batch an equal share of ``count``, or all where it has fewer."""
     shares = [some(batch, min(count // len(batches), len(batch)), seed) for batch in batches]
     return torch.cat([torch.empty(0, dtype=torch.int64), *shares]).sort().values
-
-
-def some(numbers: Tensor, count: int, seed: int) -> Tensor:
-    """A random sample of numbers, ascending."""
-    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
-    return numbers[order[:count]].sort().values

@@ -21,7 +21,7 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
-from graphlift.sampling import AllPairs, Pairs
+from graphlift.sampling import AllPairs, Pairs, some
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
@@ -108,8 +108,7 @@ class Stages:
 
     def ranked(self, count: int) -> Tensor:
         """Numbers of the queries that the ranker learns from, of so many."""
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(self.config.seed))
-        return order[:MAX_RANKED].sort().values
+        return some(torch.arange(count), MAX_RANKED, self.config.seed)
 
     def fold_lifts(self, queries: Memory) -> list[LiftModel]:
         """One lift a fold, trained on the queries of the other folds."""
