@@ -1,6 +1,6 @@
 """Forgetting when feedback comes one task after the other: `python -m benchmarks.continual --data DIR [STREAM ...]`.
 
-Streams are `three sets` and `clinc150` of --data, and `images`, permuted Fashion-MNIST (see `images.py`). Everything
+Streams are `three sets` and `clinc150` of --data, and `images`, permuted MNIST (see `images.py`). Everything
 was chosen on dev queries; test queries are only reported. Writes `results.json`, `results.md` and `results.svg` beside
 this file, after every method, and skips what is there already.
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("streams", nargs="*", choices=[*STREAMS, "images", []], help="all where left out")
     parser.add_argument("--data", type=Path, help="folder of sets in BEIR layout with vectors")
-    parser.add_argument("--fashion-mnist", type=Path, default=images.DEBIAN, help="folder of its four idx files")
+    parser.add_argument("--mnist", type=Path, help="folder of its four idx files")
     parser.add_argument("--avalanche", help="a Python that has avalanche-lib, to run its EWC in the same protocol")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--methods", nargs="*", default=[*METHODS, JOINT], choices=[*METHODS, JOINT])
@@ -51,11 +51,14 @@ def main() -> None:
         table.write(results, arguments.out)
 
     wanted = arguments.streams or [*STREAMS, "images"]
+    for option, needed in (("data", set(wanted) & set(STREAMS)), ("mnist", set(wanted) & {"images"})):
+        if needed and getattr(arguments, option) is None:
+            parser.error(f"--{option} is needed for {', '.join(sorted(needed))}")
     for name in (name for name in STREAMS if name in wanted):
         for seed in arguments.seeds:
             run_stream(STREAMS[name](arguments.data, seed), seed, arguments.methods, results["streams"], write)
     if "images" in wanted:
-        images.run(arguments.fashion_mnist, arguments.avalanche, arguments.seeds, results["images"], write)
+        images.run(arguments.mnist, arguments.avalanche, arguments.seeds, results["images"], write)
 
 
 def run_stream(stream: Stream, seed: int, methods: list[str], results: dict[str, Any], write: Any) -> None:

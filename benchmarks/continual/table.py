@@ -84,7 +84,7 @@ def _row(name: str, values: list[float], width: int, seconds: str = "-") -> str:
 
 def _images(images: dict[str, Any]) -> str:
     lines = [
-        "### images: permuted Fashion-MNIST",
+        "### images: permuted MNIST",
         "",
         "Accuracy on test images, mean of the tasks after the last one; strength chosen on images kept apart.",
         "",
