@@ -125,3 +125,16 @@ def test_under_autocast(inputs):
     expected, _ = called(plain, ids, tensors)
     assert attended.dtype == torch.bfloat16
     assert_close(attended[1:].float(), expected[1:], atol=0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64], indirect=True)
+def test_memory_in_any_order(path, inputs):
+    ids, tensors = inputs
+    turned = {name: tensor.detach().mT.contiguous().mT.requires_grad_() for name, tensor in tensors.items()}
+    attended = [called(neighbor_attention, i, t)[0] for i, t in ((ids, tensors), (ids.T.contiguous().T, turned))]
+    assert_close(*attended)
+    ours, theirs = (
+        torch.autograd.grad(part.sin().sum(), [t["query"], t["messages"], t["key"]])
+        for part, t in zip(attended, (tensors, turned), strict=True)
+    )
+    assert_close(ours, theirs)

@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from graphlift.graph import EMPTY
 from graphlift.nn import fast
 
+MAX_COPIES = 8
+"""So many threads at most share a backward pass, as each of them adds up the gradient of the messages for itself."""
+
 
 def neighbor_attention(
     query: Tensor,
@@ -108,10 +111,13 @@ class _InChunks(torch.autograd.Function):
         ctx.save_for_backward(query, messages, ids, share, bias, key, value)
         ctx.chunk_size = chunk_size
         attended, mean = torch.empty_like(query), messages.new_empty(len(query), messages.shape[1])
-        for rows in fast.chunks(len(query), chunk_size):
+
+        def compute(rows: slice) -> None:
             mix = _attend(_per_head(query[rows], key), messages, ids[rows], share[rows], _rows(bias, rows))
             _per_head(mix[:, :-1], value.mT, out=attended[rows])
             mean[rows] = mix[:, -1]
+
+        fast.side_by_side(compute, list(fast.chunks(len(query), chunk_size)), fast.threads_for(query))
         return attended.flatten(1), mean
 
     @staticmethod
@@ -119,27 +125,33 @@ class _InChunks(torch.autograd.Function):
     def backward(ctx: Any, grad_attended: Tensor, grad_mean: Tensor) -> tuple[Tensor | None, ...]:
         query, messages, ids, share, bias, key, value = ctx.saved_tensors
         grad_attended = grad_attended.view_as(query)
-        grad_query, grad_messages, grad_share = (
-            torch.empty_like(query),
-            torch.zeros_like(messages),
-            torch.empty_like(share),
-        )
+        grad_query, grad_share = query.new_empty(query.shape), share.new_empty(share.shape)
         grad_bias = None if bias is None else torch.empty_like(bias)
-        grad_key, grad_value = torch.zeros_like(key), torch.zeros_like(value)
-        for rows in fast.chunks(len(query), ctx.chunk_size):
-            absorbed = _per_head(query[rows], key)
-            grad_mix = messages.new_empty(len(absorbed), absorbed.shape[1] + 1, absorbed.shape[2])
-            _per_head(grad_attended[rows], value, out=grad_mix[:, :-1])
-            grad_mix[:, -1] = grad_mean[rows]
-            mix, grad_absorbed, grad_weights = _attend_backward(
-                grad_mix, absorbed, messages, ids[rows], share[rows], _rows(bias, rows), grad_messages
-            )
-            grad_share[rows] = grad_weights[:, -1]
-            if grad_bias is not None:
-                grad_bias[rows] = grad_weights[:, :-1]
-            _per_head(grad_absorbed, key.mT, out=grad_query[rows])
-            grad_key.baddbmm_(query[rows].permute(1, 2, 0), grad_absorbed.transpose(0, 1))
-            grad_value.baddbmm_(grad_attended[rows].permute(1, 2, 0), mix[:, :-1].transpose(0, 1))
+
+        def compute(pieces: list[slice]) -> tuple[Tensor, Tensor, Tensor]:
+            """What these rows add to the gradients that all rows share; their own are written in place."""
+            grad_messages, grad_key, grad_value = (x.new_zeros(x.shape) for x in (messages, key, value))
+            for rows in pieces:
+                absorbed = _per_head(query[rows], key)
+                grad_mix = messages.new_empty(len(absorbed), absorbed.shape[1] + 1, absorbed.shape[2])
+                _per_head(grad_attended[rows], value, out=grad_mix[:, :-1])
+                grad_mix[:, -1] = grad_mean[rows]
+                mix, grad_absorbed, grad_weights = _attend_backward(
+                    grad_mix, absorbed, messages, ids[rows], share[rows], _rows(bias, rows), grad_messages
+                )
+                grad_share[rows] = grad_weights[:, -1]
+                if grad_bias is not None:
+                    grad_bias[rows] = grad_weights[:, :-1]
+                _per_head(grad_absorbed, key.mT, out=grad_query[rows])
+                grad_key.baddbmm_(query[rows].permute(1, 2, 0), grad_absorbed.transpose(0, 1))
+                grad_value.baddbmm_(grad_attended[rows].permute(1, 2, 0), mix[:, :-1].transpose(0, 1))
+            return grad_messages, grad_key, grad_value
+
+        pieces = list(fast.chunks(len(query), ctx.chunk_size))
+        threads = min(fast.threads_for(query), MAX_COPIES)
+        parts = [pieces[thread::threads] for thread in range(threads)]
+        shared = fast.side_by_side(compute, [part for part in parts if part] or [[]], threads)
+        grad_messages, grad_key, grad_value = (sum(terms[1:], start=terms[0]) for terms in zip(*shared, strict=True))
         return grad_query, grad_messages, None, grad_share, grad_bias, grad_key, grad_value, None
 
 
@@ -178,8 +190,7 @@ def _attend_backward(
     weights, grad_weights = (grad_mix.new_empty(len(ids), grad_mix.shape[1], ids.shape[1]) for _ in range(2))
     given = (grad_mix, absorbed, messages, ids, share, bias)
     fast.run(kernels.attend_backward, len(ids), *given, mix, grad_absorbed, weights, grad_weights)
-    # Nodes share neighbors, so threads share channels here.
-    fast.run(kernels.scatter, messages.shape[1], grad_mix, absorbed, ids, weights, grad_weights, grad_messages)
+    kernels.scatter(*(fast.array(x) for x in (grad_mix, absorbed, ids, weights, grad_weights, grad_messages)))
     return mix, grad_absorbed, grad_weights
 
 

@@ -70,35 +70,23 @@ def attend_backward(
 
 @compiled
 def scatter(
-    first: int,
-    last: int,
-    grad_out: Array,
-    query: Array,
-    ids: Array,
-    weights: Array,
-    grad_weights: Array,
-    grad_messages: Array,
+    grad_out: Array, query: Array, ids: Array, weights: Array, grad_weights: Array, grad_messages: Array
 ) -> None:
-    """Add to the gradient of the messages, channels first to last, what `attend_backward` found."""
+    """Add to the gradient of the messages what `attend_backward` found."""
     heads = query.shape[1]
     for v in range(ids.shape[0]):
         for j in range(ids.shape[1]):
             if ids[v, j] < 0:
                 continue
-            into = grad_messages[ids[v, j], first:last]
+            into = grad_messages[ids[v, j]]
             for h in range(0, heads - 3, 4):
-                _add_four(weights[v], grad_out[v], grad_weights[v], query[v], j, h, first, into)
+                _add_four(weights[v], grad_out[v], grad_weights[v], query[v], j, h, into)
             for h in range(heads // 4 * 4, heads):
-                a, x, b, y = (
-                    weights[v, h, j],
-                    grad_out[v, h, first:last],
-                    grad_weights[v, h, j],
-                    query[v, h, first:last],
-                )
-                for c in range(last - first):
+                a, x, b, y = weights[v, h, j], grad_out[v, h], grad_weights[v, h, j], query[v, h]
+                for c in range(len(into)):
                     into[c] += a * x[c] + b * y[c]
-            weight, mean = weights[v, heads, j], grad_out[v, heads, first:last]
-            for c in range(last - first):
+            weight, mean = weights[v, heads, j], grad_out[v, heads]
+            for c in range(len(into)):
                 into[c] += weight * mean[c]
 
 
@@ -173,11 +161,10 @@ def _blend(weights: Array, rows: Array, near: Array, degree: int, out: Array) ->
 
 
 @compiled
-def _add_four(a: Array, x: Array, b: Array, y: Array, j: int, h: int, first: int, into: Array) -> None:
+def _add_four(a: Array, x: Array, b: Array, y: Array, j: int, h: int, into: Array) -> None:
     """Add rows h to h + 3 of x and of y, weighed by column j of a and b: one trip over ``into`` for eight products."""
-    last = first + len(into)
-    x0, x1, x2, x3 = x[h, first:last], x[h + 1, first:last], x[h + 2, first:last], x[h + 3, first:last]
-    y0, y1, y2, y3 = y[h, first:last], y[h + 1, first:last], y[h + 2, first:last], y[h + 3, first:last]
+    x0, x1, x2, x3 = x[h], x[h + 1], x[h + 2], x[h + 3]
+    y0, y1, y2, y3 = y[h], y[h + 1], y[h + 2], y[h + 3]
     a0, a1, a2, a3, b0, b1, b2, b3 = (
         a[h, j],
         a[h + 1, j],
