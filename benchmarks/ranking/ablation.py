@@ -168,7 +168,7 @@ def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:
 
 
 def main() -> None:
-    """Run what is asked for, and write after every seed."""
+    """Run what is asked for and not there yet, and write after every seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", help="folders below --data; all that have vectors where left out")
     parser.add_argument("--data", type=Path, required=True)
@@ -180,10 +180,10 @@ def main() -> None:
         if arguments.sets and folder.name not in arguments.sets:
             continue
         task = load_task(folder)
-        runs: list[dict[str, float]] = []
-        for seed in range(arguments.seeds):
-            runs.append(measure(task, seed))
-            results[folder.name] = {part: [run[part] for run in runs] for part in PARTS}
+        scores = results.setdefault(folder.name, {part: [] for part in PARTS})
+        for seed in range(len(scores["nothing"]), arguments.seeds):
+            for part, value in measure(task, seed).items():
+                scores[part].append(value)
             arguments.out.write_text(json.dumps(results) + "\n", encoding="utf-8")
             write(results, arguments.out)
 
