@@ -17,6 +17,7 @@ from graphlift.store import Snapshot
 
 INSERTS = 1000
 SINGLE = 200
+PAST = 10_000
 CLUSTERS = 1000
 
 
@@ -33,7 +34,7 @@ def cost(documents: int, channels: int, seed: int) -> dict[str, Any]:
     x, new = clustered(documents, channels, rng, centers), clustered(INSERTS, channels, rng, centers)
     queries = clustered(SINGLE, channels, rng, centers)
     build, index = timed(lambda: HnswIndex.build(x))
-    lifted = random_lift(index, seed)
+    lifted = random_lift(index, seed, PAST)
     relift, _ = timed(lambda: LiftedIndex(index, lifted.model, lifted.memory, past=lifted.past))
     start = Snapshot(index, lifted)
     ids = [documents + number for number in range(INSERTS)]
@@ -56,6 +57,7 @@ def cost(documents: int, channels: int, seed: int) -> dict[str, Any]:
     results = {
         "documents": documents,
         "channels": channels,
+        "past queries": len(lifted.memory),
         "full refresh: build and lift": build + relift,
         "of which lift": relift,
         "1,000 inserts, one call each": apart,

@@ -30,7 +30,7 @@ def write(results: dict[str, Any], out: Path) -> None:
 def _cost(cost: dict[str, Any]) -> str:
     refresh, link = cost["full refresh: build and lift"], cost["linking them"]
     lines = [
-        f"### {cost['documents']:,} documents, {cost['channels']} channels",
+        f"### {cost['documents']:,} documents, {cost['channels']} channels, {cost['past queries']:,} past queries",
         "",
         "| what | seconds | share of a full refresh |",
         "|---|---|---|",

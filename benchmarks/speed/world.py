@@ -51,10 +51,10 @@ def random_model(index: HnswIndex, seed: int = 0) -> LiftModel:
     return model
 
 
-def random_lift(index: HnswIndex, seed: int = 0) -> LiftedIndex:
+def random_lift(index: HnswIndex, seed: int = 0, past: int = PAST) -> LiftedIndex:
     """A lift that no one trained, with a memory of some of the documents, a little moved."""
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(index), generator=generator)[:PAST]
+    rows = torch.randperm(len(index), generator=generator)[:past]
     noise = torch.randn(len(rows), index.channels, generator=generator) / index.channels**0.5
     queries = F.normalize(index.x[rows] + noise, dim=1)
     return LiftedIndex(index, random_model(index, seed), Memory.of(queries, [{row: 1.0} for row in rows.tolist()]))
