@@ -30,9 +30,9 @@ TASKS, DEV = 10, 5_000
 EPOCHS, BATCH, LR, HIDDEN = 2, 128, 1e-3, 400
 FISHER_SAMPLES, REPLAY, DECAY = 2_000, 1_000, 1.0
 STRENGTHS = {
-    "EWC": (30.0, 100.0, 300.0, 1000.0),
-    "online EWC": (30.0, 100.0, 300.0, 1000.0),
-    "Avalanche EWC": (1000.0, 3000.0, 10_000.0, 30_000.0, 100_000.0),
+    "EWC": (3.0, 10.0, 30.0, 100.0),
+    "online EWC": (3.0, 10.0, 30.0, 100.0),
+    "Avalanche EWC": (100.0, 1000.0, 3000.0, 10_000.0),
 }
 """The strength is chosen on images that neither train nor test, with seed 0. Avalanche squares the mean gradient of a
 batch, so its Fisher information is smaller by about the size of a batch, and its strengths are larger."""
