@@ -34,12 +34,24 @@ OF_MEMORY = [
 matplotlib.rcParams["svg.hashsalt"] = "graphlift"  # the same numbers give the same bytes
 
 
+def without_past_nodes(subgraphs: Subgraphs) -> Subgraphs:
+    """Past queries speak through the attributes of candidates only."""
+    count = subgraphs.rows.shape[1]
+    return replace(
+        subgraphs,
+        past=subgraphs.past[:, :0],
+        past_attr=subgraphs.past_attr[:, :0],
+        edge_attr=subgraphs.edge_attr[..., :count],
+    )
+
+
 def without_memory(subgraphs: Subgraphs) -> Subgraphs:
-    """Nothing that candidates have of past queries, and no candidate that these recalled."""
-    node_attr = subgraphs.node_attr.clone()
+    """No past query, nothing that candidates have of them, and no candidate that they recalled."""
+    cut = without_past_nodes(subgraphs)
+    node_attr = cut.node_attr.clone()
     node_attr[..., OF_MEMORY] = 0
-    walked = torch.arange(subgraphs.rows.shape[1]) < FitConfig().model.num_walked
-    return replace(without_edges("shared answers")(subgraphs), node_attr=node_attr, mask=subgraphs.mask & walked)
+    walked = torch.arange(cut.rows.shape[1]) < FitConfig().model.num_walked
+    return replace(without_edges("shared answers")(cut), node_attr=node_attr, mask=cut.mask & walked)
 
 
 def without_edges(*names: str) -> Callable[[Subgraphs], Subgraphs]:
@@ -85,6 +97,7 @@ PARTS = {
     "the ranker": Part(rank=False),
     "the lift": Part(lift=False),
     "memory": Part(subgraphs=without_memory),
+    "past queries as nodes": Part(subgraphs=without_past_nodes),
     "attributes of links": Part(subgraphs=without_edges(*EDGE_ATTRS)),
     "index links": Part(subgraphs=without_edges("index link")),
     "heads born looking": Part(ranker=born_deaf),

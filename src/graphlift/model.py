@@ -32,7 +32,7 @@ class ModelConfig(BaseModel):
         query_encoder: ``"linear"``, or ``"hierarchical"`` for the walk through the index's levels on top of it.
         num_walked: candidates of a query that the walk brings.
         num_recalled: further candidates, which near past queries were answered by.
-        num_past: past queries that speak of the candidates.
+        num_past: past queries in a query's subgraph.
         past_channels: channels of either space in which near past queries are looked for, at most C.
         hidden_channels: width of a node's state in the subgraph.
         num_layers: message passing steps in the subgraph.

@@ -166,6 +166,7 @@ def test_hostile_texts_stay_texts(write, published):
         title=HOSTILE,
         examples=[example],
         attention={HOSTILE: queries[0]},
+        past_texts=[HOSTILE] * len(lift.lifted.memory),
     )
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 10
@@ -219,6 +220,7 @@ def test_unchanged_results_are_not_called_a_gain(write, published):
         ({"examples": ["query"]}, "`examples`"),
         ({"attention": ["query"]}, "`attention`"),
         ({"attention": {"short": [1.0, 2.0]}}, "attention.*12 channels"),
+        ({"past_texts": ["one"]}, "`past_texts`"),
     ],
 )
 def test_bad_input_is_refused_and_writes_nothing(tmp_path, published, change, message):

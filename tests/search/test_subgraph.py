@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from graphlift.memory import Memory
 from graphlift.metric import Metric
-from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
+from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 
 METRICS = list(Metric)
@@ -32,7 +32,7 @@ def standardised(values):
 
 
 def naive(space, frozen, lifted, walk, past, num_recalled, own):
-    """The candidates of one query; attributes of nodes and links as dicts of plain floats."""
+    """The candidates of one query; attributes of nodes, past queries and links as dicts of plain floats."""
     answers = [set(space.memory.answers(q).tolist()) for q in range(len(space.memory))]
     near = {
         "lifted": [similarity_of(space, lifted, space.past_lifted[p]) for p in past],
@@ -86,7 +86,22 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
         )
     for node in nodes:
         node["strongest vote of the query"] = max(other["votes of past queries, lifted"] for other in nodes)
-    return rows, nodes, [[link(space, answers, past, row, other) for other in rows] for row in rows]
+    pasts = [
+        {
+            "lifted similarity": near["lifted"][i],
+            "frozen similarity": near["frozen"][i],
+            "weight, lifted": weight["lifted"][i],
+            "weight, frozen": weight["frozen"][i],
+            "reciprocal rank": 1 / (1 + i),
+            "answers": math.log1p(len(answers[p])),
+            "answers among the candidates": math.log1p(len(answers[p] & set(rows))),
+        }
+        for i, p in enumerate(past)
+    ]
+    links = [[link(space, answers, past, row, other) for other in rows] for row in rows]
+    for row, listed in zip(rows, links, strict=True):
+        listed += [link_to_past(space, answers, row, p) for p in past]
+    return rows, nodes, pasts, links
 
 
 def link(space, answers, past, row, other):
@@ -96,6 +111,15 @@ def link(space, answers, past, row, other):
         "frozen similarity": similarity_of(space, space.frozen[row], space.frozen[other]),
         "shared answers": len(mine & theirs) / math.sqrt(max(len(mine), 1) * max(len(theirs), 1)),
         "index link": float(other in space.links[row].tolist() or row in space.links[other].tolist()),
+    }
+
+
+def link_to_past(space, answers, row, p):
+    return {
+        "lifted similarity": similarity_of(space, space.lifted[row], space.past_lifted[p]),
+        "frozen similarity": similarity_of(space, space.frozen[row], space.memory.queries[p]),
+        "shared answers": float(row in answers[p]),
+        "index link": 0.0,
     }
 
 
@@ -118,7 +142,7 @@ def test_equal_to_the_slow_implementation(make_space, metric, own):
         found = build_subgraphs(space, frozen, lifted, walk, past, count, numbers)
         assert found.rows.shape == (BATCH, WALKED + RECALLED)
         for b in range(BATCH):
-            rows, nodes, links = naive(
+            rows, nodes, pasts, links = naive(
                 space,
                 frozen[b],
                 lifted[b],
@@ -134,21 +158,24 @@ def test_equal_to_the_slow_implementation(make_space, metric, own):
             if numbers is not None:
                 warm_through_own += sum(row in space.memory.answers(int(numbers[b])).tolist() for row in rows)
             node_attr = torch.tensor([list(node.values()) for node in nodes])
+            past_attr = torch.tensor([list(p.values()) for p in pasts])
             edge_attr = torch.tensor([[list(e.values()) for e in listed] for listed in links])
             assert_close(found.node_attr[b, :n], node_attr, rtol=1e-4, atol=1e-4)
-            assert_close(found.edge_attr[b].movedim(0, -1)[:n, :n].float(), edge_attr, rtol=3e-3, atol=3e-3)
+            assert_close(found.past_attr[b], past_attr, rtol=1e-4, atol=1e-4)
+            real = torch.cat([found.mask[b], torch.ones(PAST, dtype=torch.bool)])
+            assert_close(found.edge_attr[b].movedim(0, -1)[:n][:, real].float(), edge_attr, rtol=3e-3, atol=3e-3)
             assert_close(found.similarity[b, :n], node_attr[:, 0], rtol=1e-4, atol=1e-4)
             assert tuple(nodes[0]) == NODE_ATTRS
-            assert tuple(links[0][0]) == EDGE_ATTRS
+            assert (tuple(pasts[0]), tuple(links[0][0])) == (PAST_ATTRS, EDGE_ATTRS)
     assert recalled > BATCH  # the case is not empty
     assert warm_through_own or not own
 
 
 def reachable(subgraphs):
-    """What a network may see: attributes of real candidates and of the links among them."""
-    real = subgraphs.mask
-    links = subgraphs.edge_attr.movedim(1, -1)[real.unsqueeze(2) & real.unsqueeze(1)]
-    return [subgraphs.rows[real], subgraphs.node_attr[real], links.float()]
+    """What a network may see: attributes of real candidates and the links from real nodes to them."""
+    seen = [subgraphs.rows[subgraphs.mask], subgraphs.node_attr[subgraphs.mask], subgraphs.past_attr]
+    real = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(subgraphs.past.shape)], dim=1)
+    return [*seen, subgraphs.edge_attr.movedim(1, -1)[subgraphs.mask.unsqueeze(2) & real.unsqueeze(1)].float()]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -214,6 +241,7 @@ def test_memory_of_nothing(make_space, metric):
     found = build_subgraphs(empty, frozen, lifted, walk, torch.empty(BATCH, 0, dtype=torch.int64), count)
     assert not found.mask[:, WALKED:].any()
     assert found.node_attr.isfinite().all()
+    assert found.past_attr.shape == (BATCH, 0, len(PAST_ATTRS))
     assert found.edge_attr.shape == (BATCH, len(EDGE_ATTRS), WALKED + RECALLED, WALKED + RECALLED)
     for name in ("warm", "votes of past queries, lifted", "familiarity of the query"):
         assert not found.node_attr[..., NODE_ATTRS.index(name)].any()
@@ -236,7 +264,7 @@ def test_memory_without_answers(make_space):
 def test_attributes_are_finite_under_masked_candidates_too(make_space):
     found = build_subgraphs(space := make_space(), *draw(space)[:4], 30)
     assert not found.mask.all()
-    assert all(part.isfinite().all() for part in (found.node_attr, found.edge_attr))
+    assert all(part.isfinite().all() for part in (found.node_attr, found.past_attr, found.edge_attr))
 
 
 def test_a_batch_is_its_queries_one_by_one(make_space):

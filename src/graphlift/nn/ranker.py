@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from graphlift.nn.conv import RuvectorConv
 from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.strongest import StrongestLinks
-from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
+from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import Subgraphs
 
 
@@ -49,10 +49,10 @@ FIRST_PULL = 2.0
 
 
 class SubgraphRanker(nn.Module):
-    r"""Scores candidates by message passing among them.
+    r"""Scores candidates by message passing among them and the past queries near.
 
-    A `RuvectorConv` with edge attributes (similarities, shared answers, index links) lets every candidate listen to all
-    of them. Every head is born listening along one kind of link. The score is
+    Candidates and past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets
+    every candidate listen to all of them. Every head is born listening along one kind of link. The score is
 
     .. math::
         s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c
@@ -90,10 +90,10 @@ class SubgraphRanker(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout = dropout
-        self.norm_node, self.norm_edge = Standardize(len(NODE_ATTRS)), Standardize(len(EDGE_ATTRS))
-        self.embed_node = nn.Sequential(
-            nn.Linear(len(NODE_ATTRS), hidden_channels), nn.GELU(), nn.Linear(hidden_channels, hidden_channels)
-        )
+        self.norm_node, self.norm_past = Standardize(len(NODE_ATTRS)), Standardize(len(PAST_ATTRS))
+        self.norm_edge = Standardize(len(EDGE_ATTRS))
+        self.embed_node = _embedding(len(NODE_ATTRS), hidden_channels)
+        self.embed_past = _embedding(len(PAST_ATTRS), hidden_channels)
         self.convs = nn.ModuleList(_conv(conv, hidden_channels, heads) for _ in range(num_layers))
         self.lin_state = nn.Linear(hidden_channels, 1)
         self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
@@ -105,25 +105,29 @@ class SubgraphRanker(nn.Module):
     def fit_norms(self, subgraphs: Subgraphs) -> None:
         """Measure the attributes of the training subgraphs, once, before training."""
         self.norm_node.fit(subgraphs.node_attr[subgraphs.mask])
+        self.norm_past.fit(subgraphs.past_attr)
         self.norm_edge.fit(subgraphs.edge_attr[:512].movedim(1, -1))  # a sample: links are many and alike
 
     def forward(self, subgraphs: Subgraphs) -> Tensor:
         """Scores of the candidates (B, n); those of masked ones mean nothing."""
         node_attr = self.norm_node(subgraphs.node_attr)
-        states, mask, edge_attr = self._nodes(subgraphs, node_attr)
+        states, past, mask, edge_attr = self._nodes(subgraphs, node_attr)
         for conv in self._layers:
-            states = conv.forward_dense(states, mask, edge_attr=edge_attr)
+            states = conv.forward_dense((torch.cat([states, past], dim=1), states), mask, edge_attr=edge_attr)
             states = F.dropout(states, self.dropout, self.training)
         learned = self.lin_state(states) + self.lin_attr(node_attr)
         return self.scale * subgraphs.similarity + learned.squeeze(2)
 
-    def _nodes(self, subgraphs: Subgraphs, node_attr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """First states of candidates, who is heard, and the links' attributes."""
+    def _nodes(self, subgraphs: Subgraphs, node_attr: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """First states of candidates and past queries, who listens to whom, and the links' attributes."""
+        past = self.embed_past(self.norm_past(subgraphs.past_attr))
         states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
+        heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + P)
         # A mean taken off all links alike would cancel in the softmax, so they are scaled only.
         stretch = EDGE_SCALE / self.norm_edge.deviation
         edge_attr = subgraphs.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
-        return states, subgraphs.mask.unsqueeze(1), edge_attr.movedim(1, -1)
+        past = F.dropout(past, self.dropout, self.training)
+        return states, past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
 
     @property
     def attends(self) -> bool:
@@ -132,12 +136,13 @@ class SubgraphRanker(nn.Module):
 
     @torch.no_grad()
     def attention(self, subgraphs: Subgraphs) -> Tensor:
-        """How much each candidate listens to each one in the first layer, mean of heads, (B, n, n).
+        """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + P).
 
         Only where it `attends`.
         """
-        nodes = self._nodes(subgraphs, self.norm_node(subgraphs.node_attr))
-        return self._layers[0].attention_dense(*nodes).mean(dim=1)
+        states, past, mask, edge_attr = self._nodes(subgraphs, self.norm_node(subgraphs.node_attr))
+        weights = self._layers[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
+        return weights.mean(dim=1)
 
     @property
     def _layers(self) -> list[RuvectorConv]:
@@ -154,3 +159,7 @@ def _conv(name: str, channels: int, heads: int) -> nn.Module:
         pattern = torch.eye(attrs)[torch.arange(heads) % attrs]  # (heads, D)
         conv.get_parameter("lin_edge.weight").copy_(FIRST_PULL / EDGE_SCALE * pattern)
     return conv
+
+
+def _embedding(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(in_channels, out_channels), nn.GELU(), nn.Linear(out_channels, out_channels))

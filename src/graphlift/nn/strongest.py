@@ -17,7 +17,7 @@ LINKS = 16
 class StrongestLinks(nn.Module):
     r"""Any layer of the family, called as `RuvectorConv.forward_dense` is.
 
-    The strength of a link is the sum of its attributes, which should be scaled alike. A node listens to the 16
+    The strength of a link is the sum of its attributes, which should be scaled alike. A target listens to the 16
     strongest; a layer that knows weights gets :math:`\mathrm{softmax}(\text{strength} / \tau)`, and one that knows
     attributes gets these.
 
@@ -29,16 +29,16 @@ class StrongestLinks(nn.Module):
         temperature: :math:`\tau`.
 
     Shapes:
-        - **input:** x (G, T, C); mask (G, T, T) or (G, 1, T), True at [g, i, j] where node i may listen to node j;
-          edge_attr (G, T, T, D)
+        - **input:** x a pair (sources (G, S, C), targets (G, T, C)); mask (G, T, S) or (G, 1, S), True at [g, i, j]
+          where target i may listen to source j; edge_attr (G, T, S, D)
         - **output:** (G, T, C)
 
     Example:
         >>> from graphlift.nn.family import member
         >>> layer = StrongestLinks(member("ruvector"), channels=8, heads=2, edge_dim=3, temperature=1.0)
-        >>> x, mask = torch.randn(2, 40, 8), torch.ones(2, 1, 40, dtype=torch.bool)
-        >>> layer.forward_dense(x, mask, torch.randn(2, 40, 40, 3)).shape
-        torch.Size([2, 40, 8])
+        >>> x, mask = (torch.randn(2, 40, 8), torch.randn(2, 5, 8)), torch.ones(2, 1, 40, dtype=torch.bool)
+        >>> layer.forward_dense(x, mask, torch.randn(2, 5, 40, 3)).shape
+        torch.Size([2, 5, 8])
     """
 
     def __init__(self, kind: Member, channels: int, heads: int, edge_dim: int, temperature: float) -> None:
@@ -46,15 +46,17 @@ class StrongestLinks(nn.Module):
         self.attributed, self.temperature = kind.attributed, temperature
         self.conv = kind.build(channels, channels, heads, edge_dim if kind.attributed else None)
 
-    def forward_dense(self, x: Tensor, mask: Tensor, edge_attr: Tensor) -> Tensor:
-        """Update every node from those to which its links are strongest."""
+    def forward_dense(self, x: tuple[Tensor, Tensor], mask: Tensor, edge_attr: Tensor) -> Tensor:
+        """Update every target from its strongest sources."""
+        sources, targets = x
         strength, column = edge_attr.sum(dim=3).masked_fill(~mask, -torch.inf).topk(min(LINKS, mask.shape[2]), dim=2)
         real = strength > -torch.inf
         weight = (strength / self.temperature).softmax(dim=2).masked_fill(~real, 0)
-        graph = torch.arange(len(x), device=column.device).view(-1, 1, 1)
-        table = NeighborTable((column + graph * x.shape[1]).masked_fill(~real, EMPTY).flatten(0, 1))
+        graph = torch.arange(len(sources), device=column.device).view(-1, 1, 1)
+        ids = (column + graph * sources.shape[1]).masked_fill(~real, EMPTY)
+        table = NeighborTable(ids.flatten(0, 1), num_sources=sources.shape[0] * sources.shape[1])
         attr = None
         if self.attributed:
             attr = edge_attr.gather(2, column.unsqueeze(3).expand(-1, -1, -1, edge_attr.shape[3])).flatten(0, 1)
-        nodes = x.flatten(0, 1)  # as sources and as targets: layers that take a graph as a whole would mix all of them
-        return cast(Tensor, self.conv((nodes, nodes), table, weight.flatten(0, 1), attr)).unflatten(0, x.shape[:2])
+        flat = sources.flatten(0, 1), targets.flatten(0, 1)
+        return cast(Tensor, self.conv(flat, table, weight.flatten(0, 1), attr)).unflatten(0, targets.shape[:2])

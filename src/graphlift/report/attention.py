@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,42 +10,55 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from graphlift.errors import InputError
 from graphlift.lift import Lift
 from graphlift.lifted import LiftedIndex
 
 HITS = 5
 """Hits whose attention is shown."""
-VOICES = 4
-"""Other candidates that are named for a hit."""
+PAST_VOICES, CANDIDATE_VOICES = 3, 2
+"""Past queries and other candidates that are named for a hit."""
 HEARD = 0.01
-"""A candidate is named if a hit gives it this share of its attention."""
+"""A node is named if a hit gives it this share of its attention."""
+NAMED_ANSWERS = 2
+"""Answers that stand for a past query whose text is not known."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Another candidate that a hit listens to.
+    """A node that a hit listens to.
 
     Attributes:
-        name: its text.
+        is_past: whether it is a past query; else it is another candidate.
+        name: its text; None for a past query whose text is not known.
+        answers: texts of documents that answered a past query without a text.
+        more_answers: how many more there are.
         share: of the hit's attention.
     """
 
-    name: str
+    is_past: bool
+    name: str | None
+    answers: tuple[str, ...]
+    more_answers: int
     share: float
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A document found, and where its attention goes.
+    """A document found, and where its attention goes; the three shares add to 1.
 
     Attributes:
         name: its text.
-        itself: share that stays with itself; the rest goes to other candidates.
-        voices: those it listens to most.
+        itself: share that stays with itself.
+        past: share that goes to past queries.
+        candidates: share that goes to other candidates.
+        voices: those it listens to most, past queries first.
     """
 
     name: str
     itself: float
+    past: float
+    candidates: float
     voices: tuple[Voice, ...]
 
 
@@ -56,15 +69,16 @@ class Listening:
     Attributes:
         query: its text.
         hits: at most `HITS`.
-        num_candidates: that could be listened to.
+        num_past, num_candidates: past queries and candidates that could be listened to.
     """
 
     query: str
     hits: tuple[Hit, ...]
+    num_past: int
     num_candidates: int
 
 
-def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike]) -> list[Listening]:
+def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike], past_texts: Sequence[str] | None) -> list[Listening]:
     """What the top hits of each query listened to in the first layer.
 
     Nothing while the frozen index serves, or under a layer whose attention cannot be shown.
@@ -72,37 +86,62 @@ def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike]) -> list[Listeni
     Args:
         lift: what serves.
         queries: text -> vector (C,) of the same embedder as the documents'.
+        past_texts: texts of the past queries in memory, one each, where they are known.
 
     Raises:
-        InputError: a vector does not fit the index.
+        InputError: a vector does not fit the index, or there is not one text a past query.
     """
-    lifted, index = lift.lifted, lift.index
+    lifted = lift.lifted
+    memory_size = 0 if lifted is None else len(lifted.memory)
+    if past_texts is not None and len(past_texts) != memory_size:
+        raise InputError(f"`past_texts` must be one a past query in memory ({memory_size}), got {len(past_texts)}.")
     vectors = [
-        torch.from_numpy(index.metric.prepare(np.asarray(vector)[None], f"attention[{text!r}]", index.channels))
+        torch.from_numpy(
+            lift.index.metric.prepare(np.asarray(vector)[None], f"attention[{text!r}]", lift.index.channels)
+        )
         for text, vector in queries.items()
     ]
     if lifted is None or not lifted.model.ranker.attends:
         return []
     name = _document_names(lift)
-    return [_listening(lifted, text, vector, name) for text, vector in zip(queries, vectors, strict=True)]
+    return [_listening(lifted, text, vector, name, past_texts) for text, vector in zip(queries, vectors, strict=True)]
 
 
 @torch.inference_mode()
-def _listening(lifted: LiftedIndex, query: str, vector: Tensor, name: Callable[[int], str]) -> Listening:
+def _listening(
+    lifted: LiftedIndex, query: str, vector: Tensor, name: Callable[[int], str], past_texts: Sequence[str] | None
+) -> Listening:
     subgraphs = lifted.subgraphs(vector)
-    ranker, mask = lifted.model.ranker, subgraphs.mask[0]
+    ranker, mask, rows, past = lifted.model.ranker, subgraphs.mask[0], subgraphs.rows[0], subgraphs.past[0]
     scores = ranker(subgraphs)[0].masked_fill(~mask, -torch.inf)
-    heard = ranker.attention(subgraphs)[0]  # (n, n)
-    names = [name(row) for row in subgraphs.rows[0].tolist()]
+    heard = ranker.attention(subgraphs)[0]  # (n, n + P)
+
+    def candidate(place: int, share: float) -> Voice:
+        return Voice(False, name(int(rows[place])), (), 0, share)
+
+    def past_query(place: int, share: float) -> Voice:
+        number = int(past[place])
+        if past_texts is not None:
+            return Voice(True, past_texts[number], (), 0, share)
+        answers = lifted.memory.answers(number).tolist()
+        named = tuple(map(name, answers[:NAMED_ANSWERS]))
+        return Voice(True, None, named, len(answers) - len(named), share)
 
     def hit(place: int) -> Hit:
-        others = heard[place].index_fill(0, torch.tensor([place]), 0.0)
-        loudest = others.argsort(descending=True, stable=True)[:VOICES].tolist()
-        voices = tuple(Voice(names[other], float(others[other])) for other in loudest if others[other] >= HEARD)
-        return Hit(names[place], float(heard[place, place]), voices)
+        to_candidates, to_past = heard[place].split([len(rows), len(past)])
+        itself = float(to_candidates[place])
+        others = to_candidates.index_fill(0, torch.tensor([place]), 0.0)
+        voices = (*_loudest(to_past, PAST_VOICES, past_query), *_loudest(others, CANDIDATE_VOICES, candidate))
+        return Hit(name(int(rows[place])), itself, float(to_past.sum()), float(others.sum()), voices)
 
     best = scores.topk(min(HITS, int(mask.sum()))).indices.tolist()
-    return Listening(query, tuple(map(hit, best)), int(mask.sum()))
+    return Listening(query, tuple(map(hit, best)), len(past), int(mask.sum()))
+
+
+def _loudest(heard: Tensor, count: int, voice: Callable[[int, float], Voice]) -> tuple[Voice, ...]:
+    """The nodes listened to most, of shares (nodes,)."""
+    order = heard.argsort(descending=True, stable=True)[:count].tolist()
+    return tuple(voice(place, float(heard[place])) for place in order if heard[place] >= HEARD)
 
 
 def _document_names(lift: Lift) -> Callable[[int], str]:

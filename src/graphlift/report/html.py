@@ -38,6 +38,7 @@ def write_report(
     title: str,
     examples: Sequence[Example] = (),
     attention: Mapping[str, npt.ArrayLike] | None = None,
+    past_texts: Sequence[str] | None = None,
     life: Sequence[Event] = (),
 ) -> Path:
     """Write what a fit gained and what the network listens to, as one HTML file that needs nothing else.
@@ -52,6 +53,8 @@ def write_report(
         examples: queries whose results are worth seeing, in any order; `pick_examples` finds some.
         attention: example queries whose subgraphs are worth seeing, text -> vector (C,); one or two are enough.
             Their relevant hits are marked where ``examples`` has the same query.
+        past_texts: texts of the past queries in memory, one each, where they are known; else a past query is
+            named by the documents that answered it.
         life: what happened to the store, oldest first (`graphlift.store.read_history`).
 
     Returns:
@@ -85,7 +88,7 @@ def write_report(
         "structure": (graph := structure(lift)),
         "level_plot": plots.levels([len(level.nodes) for level in graph.graph.levels]),
         "degree_plot": plots.degrees(graph.graph.levels[0].degrees, graph.graph.in_degrees),
-        "listenings": listenings(lift, attention or {}),
+        "listenings": listenings(lift, attention or {}, past_texts),
         "relevant": {example.query: example.relevant for example in examples},
         "life": life_of(life),
         "facts": facts(lift),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 NODE_ATTRS = (
     "lifted similarity",
@@ -30,6 +31,17 @@ NODE_ATTRS = (
 )
 """What each channel of a candidate's attributes means."""
 
+PAST_ATTRS = (
+    "lifted similarity",
+    "frozen similarity",
+    "weight, lifted",
+    "weight, frozen",
+    "reciprocal rank",
+    "answers",
+    "answers among the candidates",
+)
+"""What each channel of a past query's attributes means."""
+
 EDGE_ATTRS = ("lifted similarity", "frozen similarity", "shared answers", "index link")
 """What each channel of a link's attributes means."""
 
@@ -41,7 +53,7 @@ class Side(NamedTuple):
         to_query: similarity of candidate and query, (B, n).
         near: similarity of past query and query, (B, P).
         weight: softmax of that, (B, P).
-        links: similarity of candidate with candidate, (B, n, n).
+        links: similarity of candidate with candidate and past query, (B, n, n + P).
     """
 
     to_query: Tensor
@@ -102,9 +114,27 @@ def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answere
     )
 
 
+def attributes_of_past(frozen: Side, lifted: Side, answered: Tensor, answers: Tensor) -> Tensor:
+    """Attributes of past queries, (B, P, number of `PAST_ATTRS`); ``answers`` is how many each has, (B, P)."""
+    reciprocal_rank = 1 / (1 + torch.arange(answers.shape[1]))
+    return torch.stack(
+        [
+            lifted.near,
+            frozen.near,
+            lifted.weight,
+            frozen.weight,
+            reciprocal_rank.expand_as(lifted.near),
+            answers.float().log1p(),
+            answered.sum(dim=1).log1p(),
+        ],
+        dim=2,
+    )
+
+
 def attributes_of_links(frozen: Side, lifted: Side, answered: Tensor, linked: Tensor) -> Tensor:
-    """Attributes of links, channels first, (B, number of `EDGE_ATTRS`, n, n); ``linked`` is (B, n, n)."""
-    return torch.stack([lifted.links, frozen.links, _shared(answered), linked], dim=1)
+    """Attributes of links, channels first, (B, number of `EDGE_ATTRS`, n, n + P); ``linked`` is (B, n, n)."""
+    shared = torch.cat([_shared(answered), answered], dim=2)
+    return torch.stack([lifted.links, frozen.links, shared, F.pad(linked, (0, answered.shape[2]))], dim=1)
 
 
 def _best(answered: Tensor, near: Tensor) -> Tensor:

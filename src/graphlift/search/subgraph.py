@@ -1,4 +1,4 @@
-"""A query's own subgraph: its candidates, what the past queries near say of them, and the links among them."""
+"""A query's own subgraph: its candidates, the past queries near it, and the links among them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from graphlift.search.attributes import (
     Side,
     attributes_of_candidates,
     attributes_of_links,
+    attributes_of_past,
     linked,
 )
 from graphlift.search.similarity import Similarity
@@ -26,7 +27,7 @@ VOTE_TEMPERATURE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Subgraphs:
-    """The subgraphs of B queries: n candidates each, and P past queries that speak of them.
+    """The subgraphs of B queries: n candidates and P past queries each.
 
     Attributes:
         rows: candidates, int64 (B, n).
@@ -34,7 +35,9 @@ class Subgraphs:
         past: past queries, by their numbers in the memory, nearest first, int64 (B, P).
         similarity: lifted similarity of query and candidate, (B, n).
         node_attr: attributes of candidates, (B, n, number of `NODE_ATTRS`).
-        edge_attr: attributes of the links among candidates, channels first, (B, number of `EDGE_ATTRS`, n, n).
+        past_attr: attributes of past queries, (B, P, number of `PAST_ATTRS`).
+        edge_attr: attributes of the links from candidates and past queries to candidates,
+            channels first, (B, number of `EDGE_ATTRS`, n, n + P).
     """
 
     rows: Tensor
@@ -42,6 +45,7 @@ class Subgraphs:
     past: Tensor
     similarity: Tensor
     node_attr: Tensor
+    past_attr: Tensor
     edge_attr: Tensor
 
     def __len__(self) -> int:
@@ -153,25 +157,28 @@ def build_subgraphs(
         past,
         lifted_side.to_query,
         attributes_of_candidates(frozen_side, lifted_side, record, answered, mask),
+        attributes_of_past(frozen_side, lifted_side, answered, memory.counts[past]),
         attributes_of_links(frozen_side, lifted_side, answered, linked(space.links, rows, mask)),
     )
 
 
 class _Nearness(NamedTuple):
-    """Past queries beside a query in one space: similarity and weight, (B, P)."""
+    """Past queries beside a query in one space: vectors (B, P, C), similarity and weight (B, P)."""
 
+    past: Tensor
     similarity: Tensor
     weight: Tensor
 
     @classmethod
     def of(cls, similarity: Similarity, query: Tensor, past: Tensor) -> _Nearness:
         near = similarity.pairwise(query.unsqueeze(1), past).squeeze(1)
-        return cls(near, (near / VOTE_TEMPERATURE).softmax(dim=1))
+        return cls(past, near, (near / VOTE_TEMPERATURE).softmax(dim=1))
 
     def side(self, similarity: Similarity, query: Tensor, candidates: Tensor) -> Side:
         """The whole subgraph in this space, once its candidates (B, n, C) are known."""
         to_query = similarity.pairwise(candidates, query.unsqueeze(1)).squeeze(2)
-        return Side(to_query, self.similarity, self.weight, similarity.pairwise(candidates, candidates))
+        links = similarity.pairwise(candidates, torch.cat([candidates, self.past], dim=1))
+        return Side(to_query, self.similarity, self.weight, links)
 
 
 def _record(space: Space, rows: Tensor, lifted: Tensor, own: Tensor | None) -> Record:

@@ -42,12 +42,16 @@ def fold(ranker: SubgraphRanker) -> Weights:
     """The weights as they stand now."""
     convs = [cast("RuvectorConv", conv) for conv in ranker.convs]
     layers = [_layer(ranker, conv, first=number == 0) for number, conv in enumerate(convs)]
-    node = _Affine.of(ranker.embed_node[0])
+    node, past = (_Affine.of(part[0]) for part in (ranker.embed_node, ranker.embed_past))
     return Weights(
         node_mean=_array(ranker.norm_node.mean),
         node_deviation=_array(ranker.norm_node.deviation),
+        past_mean=_array(ranker.norm_past.mean),
+        past_deviation=_array(ranker.norm_past.deviation),
         node_in=_array(node.matrix),
         node_bias=_array(node.shift),
+        past_in=_array(past.matrix),
+        past_bias=_array(past.shift),
         **{name: _array(torch.stack([layer[name] for layer in layers])) for name in layers[0]},
         out_state=_array(ranker.lin_state.weight.flatten()),
         out_attr=_array(ranker.lin_attr.weight.flatten()),
@@ -60,9 +64,12 @@ def _layer(ranker: SubgraphRanker, conv: RuvectorConv, first: bool) -> dict[str,
     """One layer's part of `Weights`."""
     channels = conv.out_channels
     keys, values = (linear.weight.double() for linear in (conv.lin_key, conv.lin_value))
-    message = _Affine.of(ranker.embed_node[2]).then(conv.lin_msg) if first else _Affine.of(conv.lin_msg)
+    told = _Affine.of(ranker.embed_past[2]).then(conv.lin_msg)
+    embedded = _Affine.of(ranker.embed_node[2])
+    message = embedded.then(conv.lin_msg) if first else _Affine.of(conv.lin_msg)
     query = message.then(conv.lin_query).scaled(1 / math.sqrt(channels // conv.heads))
     listen = [message.then(conv.gru.lin_gates), query, message, *(message.times(w) for w in (keys, values))]
+    tell = [told, *(told.times(w) for w in (keys, values))]
     agg = _Affine.of(conv.lin_agg).then(conv.gru.lin_input)
     # What is added to all keys alike cancels in the softmax. Attention sums to one, so values get their bias after it.
     value_bias = conv.lin_out.weight.double() @ conv.lin_value.bias.double() + conv.lin_out.bias
@@ -72,6 +79,8 @@ def _layer(ranker: SubgraphRanker, conv: RuvectorConv, first: bool) -> dict[str,
     return {
         "listen": torch.cat([part.matrix for part in listen]),
         "listen_bias": torch.cat([part.shift for part in listen]),
+        "tell": torch.cat([part.matrix for part in tell]),
+        "tell_bias": torch.cat([part.shift for part in tell]),
         "heard": agg.matrix @ conv.lin_out.weight.double(),
         "heard_bias": heard_bias,
         "mean": agg.matrix,

@@ -19,13 +19,15 @@ from graphlift.serving.kernels.subgraph import Drawn
 class Weights(NamedTuple):
     """A ranker's weights, multiplied ahead where nothing lies between two of them; layers stacked on the first axis.
 
-    Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, those of ``heard`` and
-    ``mean`` update gate, reset gate and candidate state. The embedding's second matrix is part of the first ``listen``.
+    Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, those of ``tell``
+    message, key and value of a past query, those of ``heard`` and ``mean`` update gate, reset gate and candidate state.
+    The embeddings' second matrices are part of ``tell`` and of the first ``listen``.
 
     Attributes:
-        node_mean, node_deviation: of attributes.
-        node_in, node_bias: first matrix of the embedding.
+        node_mean, node_deviation, past_mean, past_deviation: of attributes.
+        node_in, node_bias, past_in, past_bias: first matrices of the embeddings.
         listen, listen_bias: (L, 6 C, C), (L, 6 C).
+        tell, tell_bias: (L, 3 C, C), (L, 3 C).
         heard, heard_bias: (L, 3 C, C), (L, 3 C).
         mean: (L, 3 C, C).
         state: (L, C, C).
@@ -38,10 +40,16 @@ class Weights(NamedTuple):
 
     node_mean: Array
     node_deviation: Array
+    past_mean: Array
+    past_deviation: Array
     node_in: Array
     node_bias: Array
+    past_in: Array
+    past_bias: Array
     listen: Array
     listen_bias: Array
+    tell: Array
+    tell_bias: Array
     heard: Array
     heard_bias: Array
     mean: Array
@@ -64,8 +72,11 @@ def rank(drawn: Drawn, weights: Weights, scores: Array) -> None:
     attr = _standardised(drawn.node_attr, weights.node_mean, weights.node_deviation)
     attr[:, n:] = 0
     states = _embedded(attr, weights.node_in, weights.node_bias)
+    past = _embedded(
+        _standardised(drawn.past_attr, weights.past_mean, weights.past_deviation), weights.past_in, weights.past_bias
+    )
     for layer in range(len(weights.listen)):
-        states = _layer(states, drawn.links, weights, layer)
+        states = _layer(states, past, drawn.links, n, weights, layer)
     for i in range(n):
         scores[i] = weights.scale * drawn.similarity[i] + weights.out_bias
     for c in range(len(states)):
@@ -121,37 +132,40 @@ def _erf(x: float) -> float:
 
 
 @inner
-def _layer(x: Array, links: Array, weights: Weights, layer: int) -> Array:
-    """Next states (C, w) of n candidates from their states."""
+def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer: int) -> Array:
+    """Next states (C, w) of n candidates from their states and those of the past queries (C, P)."""
     channels, width = x.shape
-    n = links.shape[1]
     heads = weights.edge.shape[1]
     size = channels // heads
     own = _linear(x, weights.listen[layer], weights.listen_bias[layer])
+    told = _linear(past, weights.tell[layer], weights.tell_bias[layer])
     query, message = own[2 * channels : 3 * channels], own[3 * channels : 4 * channels]
     heard = np.zeros((channels, width), F4)
-    scores, total = np.empty((n, width), F4), np.empty(width, F4)
+    scores, total = np.empty((links.shape[1], width), F4), np.empty(width, F4)
     for h in range(heads):
         key, value, mine = (4 * channels + h * size, 5 * channels + h * size, slice(h * size, (h + 1) * size))
+        past_key, past_value = key - 3 * channels, value - 3 * channels
         _bias(links, weights.edge[layer, h], scores)
-        add_product(own[key : key + size, :n].T, query[mine], scores)
+        add_product(own[key : key + size, :n].T, query[mine], scores[:n])
+        add_product(told[past_key : past_key + size].T, query[mine], scores[n:])
         _exponentials(scores, total)
-        add_product(own[value : value + size, :n], scores, heard[mine])
+        add_product(own[value : value + size, :n], scores[:n], heard[mine])
+        add_product(told[past_value : past_value + size, :], scores[n:], heard[mine])
         for c in range(h * size, (h + 1) * size):
             for i in range(width):
                 heard[c, i] /= total[i]
-    gates = _linear(heard, weights.heard[layer], _constant(message, n, weights, layer))
+    gates = _linear(heard, weights.heard[layer], _constant(message, told, n, weights, layer))
     return _update(gates, own, message, weights, layer)
 
 
 @inner
-def _constant(message: Array, n: int, weights: Weights, layer: int) -> Array:
+def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int) -> Array:
     """What all candidates hear alike, (3 C,): the mean message, and all biases."""
-    channels = len(message)
+    channels, num_past = len(message), told.shape[1]
     out, weight = weights.heard_bias[layer].copy(), weights.mean[layer]
     mean = np.empty(channels, F4)
     for c in range(channels):
-        mean[c] = message[c, :n].sum() / F4(n)
+        mean[c] = (message[c, :n].sum() + told[c].sum()) / F4(n + num_past)
     for r in range(len(out)):
         for c in range(channels):
             out[r] += weight[r, c] * mean[c]

@@ -13,13 +13,13 @@ import numpy as np
 
 from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
-from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
+from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
 from graphlift.serving.kernels.products import dots, products
 
 LANES = 16
 """The width of matrices is a multiple of this."""
-CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(EDGE_ATTRS)
+CHANNELS, PAST_CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS), len(EDGE_ATTRS)
 _FREE = -1
 
 
@@ -76,12 +76,14 @@ class Drawn(NamedTuple):
         rows: candidates, (n,).
         similarity: lifted similarity of query and candidate, (w,).
         node_attr: (number of `NODE_ATTRS`, w).
-        links: from each of n candidates, (number of `EDGE_ATTRS`, n, w).
+        past_attr: (number of `PAST_ATTRS`, P).
+        links: from each of n candidates and P past queries, (number of `EDGE_ATTRS`, n + P, w).
     """
 
     rows: Array
     similarity: Array
     node_attr: Array
+    past_attr: Array
     links: Array
 
 
@@ -93,18 +95,25 @@ def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Groun
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
     rows, answered, table = _recall(walked, past, weight_frozen, weight_lifted, ground, num_recalled)
     width = answered.shape[1]
-    links = np.empty((LINK_CHANNELS, len(rows), width), F4)
+    links = np.empty((LINK_CHANNELS, len(rows) + len(past), width), F4)
     to_lifted, to_frozen = np.empty(width, F4), np.empty(width, F4)
     _towards(lifted, ground.lifted, rows, ground, to_lifted)
     _towards(frozen, ground.frozen, rows, ground, to_frozen)
-    _among(ground.lifted, rows, ground, links[0])
-    _among(ground.frozen, rows, ground, links[1])
+    _among(ground.lifted, rows, ground.past_lifted, past, ground, links[0])
+    _among(ground.frozen, rows, ground.past_frozen, past, ground, links[1])
     _share(answered, len(rows), links[2])
     _link(ground.links, rows, table, links[3])
     node_attr = np.zeros((CHANNELS, width), F4)
     _describe(to_frozen, to_lifted, near_frozen, near_lifted, weight_frozen, weight_lifted, answered, rows, node_attr)
     _record(lifted, rows, ground, node_attr)
-    return Drawn(rows, to_lifted, node_attr, links)
+    past_attr = np.empty((PAST_CHANNELS, len(past)), F4)
+    for p in range(len(past)):
+        past_attr[0, p], past_attr[1, p] = near_lifted[p], near_frozen[p]
+        past_attr[2, p], past_attr[3, p] = weight_lifted[p], weight_frozen[p]
+        past_attr[4, p] = 1 / (1 + p)
+        past_attr[5, p] = math.log1p(ground.offsets[past[p] + 1] - ground.offsets[past[p]])
+        past_attr[6, p] = math.log1p(answered[p].sum())
+    return Drawn(rows, to_lifted, node_attr, past_attr, links)
 
 
 @inner
@@ -228,15 +237,17 @@ def _towards(query: Array, vectors: Array, rows: Array, ground: Ground, to_query
 
 
 @inner
-def _among(vectors: Array, rows: Array, ground: Ground, links: Array) -> None:
-    """Similarity of candidates to candidates, into ``links`` (n, w)."""
-    n, width = links.shape
-    nodes = np.zeros((width, vectors.shape[1]), F4)
+def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
+    """Similarity of candidates and past queries to candidates, into ``links`` (n + P, w)."""
+    n, width = len(rows), links.shape[1]
+    nodes = np.zeros((max(n + len(past), width), vectors.shape[1]), F4)
     for i in range(n):
         nodes[i] = vectors[rows[i]]
-    for j in range(0, n, 2):
-        other = min(j + 1, n - 1)
-        for i in range(j // 4 * 4, width, 4):  # what lies before is known from the other side
+    for p in range(len(past)):
+        nodes[n + p] = past_vectors[past[p]]
+    for j in range(0, n + len(past), 2):
+        other = min(j + 1, n + len(past) - 1)
+        for i in range(j // 4 * 4 if other < n else 0, width, 4):  # what lies before is known from the other side
             products(nodes[j], nodes[other], nodes, i, links[j], links[other])
     for j in range(n):
         for i in range(j // 4 * 4):
@@ -245,7 +256,7 @@ def _among(vectors: Array, rows: Array, ground: Ground, links: Array) -> None:
         square = np.empty(len(nodes), F4)
         for j in range(len(nodes)):
             square[j] = _dot(nodes[j], nodes[j])
-        for j in range(n):
+        for j in range(n + len(past)):
             for i in range(width):
                 links[j, i] += links[j, i] - square[i] - square[j]
     links *= ground.inverse
@@ -253,8 +264,8 @@ def _among(vectors: Array, rows: Array, ground: Ground, links: Array) -> None:
 
 @inner
 def _share(answered: Array, n: int, shared: Array) -> None:
-    """Cosine between the sets of past queries that two candidates answered."""
-    shared[:] = 0
+    """Cosine between the sets of past queries that two candidates answered; what a past query was answered by."""
+    shared[:n] = 0
     root = np.ones(shared.shape[1], F4)
     for i in range(n):
         size = F4(0)
@@ -263,6 +274,7 @@ def _share(answered: Array, n: int, shared: Array) -> None:
         root[i] = math.sqrt(max(size, F4(1)))
     for p in range(len(answered)):
         both = answered[p]
+        shared[n + p] = both
         for j in range(n):
             if both[j]:
                 into = shared[j]
@@ -276,7 +288,7 @@ def _share(answered: Array, n: int, shared: Array) -> None:
 
 @inner
 def _link(links: Array, rows: Array, table: Array, linked: Array) -> None:
-    """Which candidates the index links, in either direction."""
+    """Which candidates the index links, in either direction; it links no past query."""
     linked[:] = 0
     for i in range(len(rows)):
         for target in links[rows[i]]:
