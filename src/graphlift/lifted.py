@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Self
 
 import torch
@@ -75,9 +75,12 @@ class LiftedIndex:
 
     def __copy__(self) -> Self:
         """The same to be changed before it is shown: what was made of the old content is left out."""
-        made = {name for name, value in vars(type(self)).items() if isinstance(value, cached_property)}
+        content = dict(vars(self))  # at once, as threads that search may be making something
         other = object.__new__(type(self))
-        other.__dict__.update((name, value) for name, value in vars(self).items() if name not in made)
+        made = (name for name, value in vars(type(self)).items() if isinstance(value, cached_property))
+        for name in made:
+            content.pop(name, None)
+        other.__dict__.update(content)
         return other
 
     @classmethod
@@ -88,10 +91,7 @@ class LiftedIndex:
     @classmethod
     def _of_feedback(cls, index: HnswIndex, similarity: Similarity, told: Feedback) -> LiftedIndex:
         """The frozen walk, and what was told outright."""
-        config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1, past_channels=index.channels)
-        with torch.random.fork_rng(devices=[]):  # its weights are never used, and must not be drawn from the global one
-            model = LiftModel(index.channels, similarity, config).eval()
-        return cls(index, model, told.relevant, walk_index=index, told=told)
+        return cls(index, _unlearned_model(index.channels, similarity), told.relevant, walk_index=index, told=told)
 
     @property
     def learned(self) -> bool:
@@ -299,6 +299,15 @@ class LiftedIndex:
             return near, past
         others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)[:, :count]
         return near.gather(1, others_first), past.gather(1, others_first)
+
+
+@cache
+def _unlearned_model(channels: int, similarity: Similarity) -> LiftModel:
+    """A model that was never trained. Its weights are never used; made once, as a search may ask for it while a fit
+    draws from the same random generator."""
+    config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1, past_channels=channels)
+    with torch.random.fork_rng(devices=[]):
+        return LiftModel(channels, similarity, config).eval()
 
 
 def _followed(rows: Tensor, scores: Tensor, tail: Tensor, similarity: Tensor) -> tuple[Tensor, Tensor]:

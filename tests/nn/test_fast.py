@@ -6,8 +6,6 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from graphlift.nn import fast
 
@@ -19,39 +17,6 @@ def threads():
 
     yield use
     torch.set_num_threads(1)
-
-
-@given(count=st.integers(0, 30), size=st.integers(1, 8))
-def test_chunks_cover_every_row_once(count, size):
-    chunks = list(fast.chunks(count, size))
-    assert [row for chunk in chunks for row in range(count)[chunk]] == list(range(count))
-    assert all(0 < len(range(count)[chunk]) <= size for chunk in chunks)
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_fill_writes_every_row_and_leaves_the_threads_alone(threads, count):
-    threads(count)
-    seen = set()
-
-    def rows(chunk):
-        seen.add((torch.get_num_threads(), torch.is_grad_enabled()))
-        return torch.arange(11.0)[chunk]
-
-    with torch.no_grad():
-        assert torch.equal(fast.fill(torch.empty(11), 2, rows), torch.arange(11.0))
-    assert seen == {(1, False)}
-    assert torch.get_num_threads() == count
-
-
-def test_an_error_in_a_chunk_comes_through(threads):
-    threads(2)
-
-    def rows(chunk):
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fast.fill(torch.empty(11), 2, rows)
-    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("count", [1, 3, 50])

@@ -12,15 +12,17 @@ HEADS, SIZE, CHANNELS, NODES, SLOTS, SOURCES = 3, 2, 5, 7, 11, 13
 NAMES = ["query", "messages", "share", "bias", "key", "value"]
 
 
-@pytest.fixture(params=["torch", "one thread", "three threads"])
+@pytest.fixture(params=["torch", "torch, three threads", "compiled", "compiled, three threads"])
 def path(request, monkeypatch):
-    """In plain torch; compiled, on one thread and on several."""
+    """In plain torch and compiled, on one thread and on several."""
     monkeypatch.setattr(fast, "SMALL", 0)
-    if request.param == "torch":
+    if "torch" in request.param:
         monkeypatch.setattr(fast, "loops", lambda package: None)
     else:
         pytest.importorskip("numba")
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 1 if request.param == "one thread" else 3)
+    torch.set_num_threads(3 if "three" in request.param else 1)
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])

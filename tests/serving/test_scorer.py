@@ -1,5 +1,8 @@
 """The compiled search gives the candidates and scores of `build_subgraphs` and `SubgraphRanker`."""
 
+import threading
+from copy import copy
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -133,3 +136,29 @@ def test_search_is_the_same_without(metric):
     expected, expected_rows = plain.search_rows(queries, k)
     assert_close(torch.from_numpy(scores), torch.from_numpy(expected), rtol=2e-4, atol=2e-4)
     assert (rows == expected_rows).mean() > 0.99  # but for what is equally good
+
+
+def test_a_copy_keeps_nothing_that_was_made_and_may_be_taken_during_a_search():
+    world = make_world(num_documents=60, num_queries=40)
+    index = world.lift().index
+    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
+    lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
+    made = ("scorer", "familiarity", "strangers", "descent")
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            for name in made:
+                getattr(lifted, name)
+                vars(lifted).pop(name)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(300):
+            other = copy(lifted)
+            assert not set(made) & vars(other).keys()
+            assert other.space is lifted.space
+    finally:
+        stop.set()
+        asking.join()

@@ -8,6 +8,7 @@ from torch import nn
 
 from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import LoopConfig
+from graphlift.training.history import History
 from graphlift.training.loop import train
 
 CONFIG = LoopConfig(epochs=6, batch_size=8, lr=0.2, warmup_steps=1)
@@ -124,7 +125,7 @@ def test_interrupted_equals_uninterrupted(tmp_path, when):
     assert history == whole
 
 
-@pytest.mark.parametrize("damage", ["foreign", "truncated", "not a file of ours"])
+@pytest.mark.parametrize("damage", ["foreign", "truncated", "not a file of ours", "another form"])
 def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, damage):
     path = tmp_path / "stage.safetensors"
     run(checkpoint=Checkpoint(path, fingerprint="other" if damage == "foreign" else "this"))
@@ -132,6 +133,9 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-7])
     elif damage == "not a file of ours":
         path.write_bytes(b"nonsense")
+    elif damage == "another form":
+        other = torch.nn.Linear(3, 4)
+        Checkpoint(path, fingerprint="this").save(other, torch.optim.AdamW(other.parameters()), History(), {})
     told = []
     found, _ = run(checkpoint=Checkpoint(path, fingerprint="this"), progress=lambda done, *_: told.append(done))
     assert told == list(range(1, 7))

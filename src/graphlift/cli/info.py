@@ -24,7 +24,7 @@ def info(
     if report is not None:
         write_report(report, lift=lift, comparison=None, title=store.name, life=history)
         err.print(f"report: {report}", soft_wrap=True)
-    index, graph = lift.index, lift.index.graph
+    index, graph, lifted = lift.index, lift.index.graph, lift.lifted
     facts = {
         "documents": len(index),
         "channels": index.channels,
@@ -36,12 +36,12 @@ def info(
         "mean degree": round(float(graph.levels[0].degrees.mean()), 2),
         "nodes no link leads to": int((graph.in_degrees == 0).sum()),
         "embedder": lift.embedder,
-        "lifted": lift.lifted is not None,
-        "past queries": 0 if lift.lifted is None else len(lift.lifted.memory),
+        "lifted": lifted is not None,
+        "past queries": 0 if lifted is None else len(lifted.memory),
         "removed rows": index.removed.count,
         "rows not linked": index.num_rows - index.num_linked,
-        "warm documents": 0 if lift.lifted is None else len(lift.lifted.memory.warm_rows),
-        "parameters": 0 if lift.lifted is None else sum(p.numel() for p in lift.lifted.model.parameters()),
+        "warm documents": 0 if lifted is None else len(lifted.memory.warm_rows),
+        "parameters": sum(p.numel() for p in lifted.model.parameters()) if lifted is not None and lifted.learned else 0,
     }
     if as_json:
         life = [{"at": event.at, "event": event.event, **event.said} for event in history]

@@ -10,11 +10,12 @@ from torch.nn import functional as F
 
 from graphlift.errors import DataFormatError, InputError
 from graphlift.graph import NeighborTable
-from graphlift.nn import fast, ruvector
+from graphlift.nn import ruvector
 from graphlift.nn.folded import FoldedUpdate
 from graphlift.nn.gru import GatedUpdate
 from graphlift.nn.inputs import check_dropout, check_edge_dim, check_heads, check_inputs
 from graphlift.nn.neighbor_attention import masked_softmax, neighbor_attention
+from graphlift.nn.side_by_side import fill
 
 
 class RuvectorConv(nn.Module):
@@ -136,7 +137,7 @@ class RuvectorConv(nn.Module):
             return self._update(*listen(slice(None)))
         folds = len(neighbors) > self.chunk_size and not (self.training and self.dropout)
         update = self._folded_update() if folds else self._update
-        return fast.fill(self._room(len(neighbors)), self.chunk_size, lambda rows: update(*listen(rows)))
+        return fill(self._room(len(neighbors)), self.chunk_size, lambda rows: update(*listen(rows)))
 
     def forward_dense(
         self,
@@ -174,7 +175,7 @@ class RuvectorConv(nn.Module):
         """Messages of many nodes; in chunks where no gradient is needed, as all that follows."""
         if torch.is_grad_enabled():
             return self.lin_msg(x)
-        return fast.fill(self._room(len(x)), self.chunk_size, lambda rows: self.lin_msg(x[rows]))
+        return fill(self._room(len(x)), self.chunk_size, lambda rows: self.lin_msg(x[rows]))
 
     def _room(self, nodes: int) -> Tensor:
         return self.lin_msg.weight.new_empty(nodes, self.out_channels)

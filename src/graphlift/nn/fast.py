@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 SMALL = 2**21
 """Multiply-adds below which Numba is not worth its import, which takes as long as many small calls."""
@@ -63,52 +60,6 @@ def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
     kernel(first, last, *arrays)
     for other in waiting:
         other.result()
-
-
-def fill(out: Tensor, chunk_size: int, function: Callable[[slice], Tensor]) -> Tensor:
-    """Write ``function(rows)`` to ``out[rows]`` for all rows, some at a time, on as many threads as torch uses.
-
-    For what needs no gradient. Whole chunks side by side leave each in the cache of one core, where torch's own threads
-    would meet after every operation.
-    """
-
-    def compute(rows: slice) -> None:
-        out[rows] = function(rows)
-
-    side_by_side(compute, list(chunks(len(out), chunk_size)), threads_for(out))
-    return out
-
-
-def threads_for(x: Tensor) -> int:
-    """How many threads of ours may compute with a tensor side by side: what torch uses, on the processor."""
-    return 1 if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") else torch.get_num_threads()
-
-
-def side_by_side(function: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> list[Result]:
-    """``function`` of every task, without gradients, each on one thread, as many at a time as there are threads.
-
-    torch's own threads keep turning for a while after an operation, in the way of ours; so torch has one thread
-    meanwhile.
-    """
-    if threads == 1 or len(tasks) == 1:
-        return [function(task) for task in tasks]
-
-    def alone(task: Task) -> Result:
-        torch.set_num_threads(1)  # of this thread, and of those that begin later
-        with torch.inference_mode(inference), torch.no_grad():
-            return function(task)
-
-    used, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(alone, tasks))
-    finally:
-        torch.set_num_threads(used)
-
-
-def chunks(count: int, size: int) -> Iterator[slice]:
-    """Slices of at most ``size`` consecutive rows that together cover all."""
-    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def array(tensor: Tensor) -> Any:

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from graphlift.graph import EMPTY
 from graphlift.nn import fast
+from graphlift.nn.side_by_side import chunks, side_by_side, threads_for
 
 MAX_COPIES = 8
-"""So many threads at most share a backward pass, as each of them adds up the gradient of the messages for itself."""
+"""So many threads at most share a backward pass, as each of them adds up the gradient of all messages for itself."""
 
 
 def neighbor_attention(
@@ -117,7 +118,7 @@ class _InChunks(torch.autograd.Function):
             _per_head(mix[:, :-1], value.mT, out=attended[rows])
             mean[rows] = mix[:, -1]
 
-        fast.side_by_side(compute, list(fast.chunks(len(query), chunk_size)), fast.threads_for(query))
+        side_by_side(compute, list(chunks(len(query), chunk_size)), threads_for(query))
         return attended.flatten(1), mean
 
     @staticmethod
@@ -147,11 +148,13 @@ class _InChunks(torch.autograd.Function):
                 grad_value.baddbmm_(grad_attended[rows].permute(1, 2, 0), mix[:, :-1].transpose(0, 1))
             return grad_messages, grad_key, grad_value
 
-        pieces = list(fast.chunks(len(query), ctx.chunk_size))
-        threads = min(fast.threads_for(query), MAX_COPIES)
-        parts = [pieces[thread::threads] for thread in range(threads)]
-        shared = fast.side_by_side(compute, [part for part in parts if part] or [[]], threads)
-        grad_messages, grad_key, grad_value = (sum(terms[1:], start=terms[0]) for terms in zip(*shared, strict=True))
+        pieces = list(chunks(len(query), ctx.chunk_size))
+        threads = max(min(threads_for(query), MAX_COPIES, len(pieces)), 1)
+        first, *others = side_by_side(compute, [pieces[thread::threads] for thread in range(threads)], threads)
+        for other in others:
+            for whole, part in zip(first, other, strict=True):
+                whole += part
+        grad_messages, grad_key, grad_value = first
         return grad_query, grad_messages, None, grad_share, grad_bias, grad_key, grad_value, None
 
 

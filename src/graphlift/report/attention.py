@@ -13,6 +13,7 @@ from torch import Tensor
 from graphlift.errors import InputError
 from graphlift.lift import Lift
 from graphlift.lifted import LiftedIndex
+from graphlift.report.names import document_names
 
 HITS = 5
 """Hits whose attention is shown."""
@@ -81,7 +82,8 @@ class Listening:
 def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike], past_texts: Sequence[str] | None) -> list[Listening]:
     """What the top hits of each query listened to in the first layer.
 
-    Nothing while the frozen index serves, or under a layer whose attention cannot be shown.
+    Nothing before the first fit, or under a layer whose attention cannot be shown; strange queries are left out, as the
+    frozen index answers them.
 
     Args:
         lift: what serves.
@@ -101,30 +103,35 @@ def listenings(lift: Lift, queries: Mapping[str, npt.ArrayLike], past_texts: Seq
         )
         for text, vector in queries.items()
     ]
-    if lifted is None or not lifted.model.ranker.attends:
+    if lifted is None or not lifted.learned or not lifted.model.ranker.attends:
         return []
-    name = _document_names(lift)
-    return [_listening(lifted, text, vector, name, past_texts) for text, vector in zip(queries, vectors, strict=True)]
+    names = document_names(lift)
+    return [
+        _listening(lifted, text, vector, names, past_texts)
+        for text, vector in zip(queries, vectors, strict=True)
+        if not bool(lifted.is_strange(vector))  # the frozen index answers it
+    ]
 
 
 @torch.inference_mode()
 def _listening(
-    lifted: LiftedIndex, query: str, vector: Tensor, name: Callable[[int], str], past_texts: Sequence[str] | None
+    lifted: LiftedIndex, query: str, vector: Tensor, names: Sequence[str], past_texts: Sequence[str] | None
 ) -> Listening:
     subgraphs = lifted.subgraphs(vector)
     ranker, mask, rows, past = lifted.model.ranker, subgraphs.mask[0], subgraphs.rows[0], subgraphs.past[0]
-    scores = ranker(subgraphs)[0].masked_fill(~mask, -torch.inf)
+    scores = lifted.told_outright(vector, subgraphs.rows, subgraphs.mask, lifted.scores(subgraphs, lifted.cold_bonus))
+    scores = scores[0].masked_fill(~mask, -torch.inf)
     heard = ranker.attention(subgraphs)[0]  # (n, n + P)
 
     def candidate(place: int, share: float) -> Voice:
-        return Voice(False, name(int(rows[place])), (), 0, share)
+        return Voice(False, names[int(rows[place])], (), 0, share)
 
     def past_query(place: int, share: float) -> Voice:
         number = int(past[place])
         if past_texts is not None:
             return Voice(True, past_texts[number], (), 0, share)
         answers = lifted.memory.answers(number).tolist()
-        named = tuple(map(name, answers[:NAMED_ANSWERS]))
+        named = tuple(names[row] for row in answers[:NAMED_ANSWERS])
         return Voice(True, None, named, len(answers) - len(named), share)
 
     def hit(place: int) -> Hit:
@@ -132,7 +139,7 @@ def _listening(
         itself = float(to_candidates[place])
         others = to_candidates.index_fill(0, torch.tensor([place]), 0.0)
         voices = (*_loudest(to_past, PAST_VOICES, past_query), *_loudest(others, CANDIDATE_VOICES, candidate))
-        return Hit(name(int(rows[place])), itself, float(to_past.sum()), float(others.sum()), voices)
+        return Hit(names[int(rows[place])], itself, float(to_past.sum()), float(others.sum()), voices)
 
     best = scores.topk(min(HITS, int(mask.sum()))).indices.tolist()
     return Listening(query, tuple(map(hit, best)), len(past), int(mask.sum()))
@@ -142,9 +149,3 @@ def _loudest(heard: Tensor, count: int, voice: Callable[[int, float], Voice]) ->
     """The nodes listened to most, of shares (nodes,)."""
     order = heard.argsort(descending=True, stable=True)[:count].tolist()
     return tuple(voice(place, float(heard[place])) for place in order if heard[place] >= HEARD)
-
-
-def _document_names(lift: Lift) -> Callable[[int], str]:
-    """What a row of the index is called: by its text, or else by its id."""
-    texts, ids = lift.texts, lift.index.ids.array
-    return lambda row: str(ids[row]) if texts is None else texts[row]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from graphlift.evaluation.comparison import Comparison, QueryChange
 from graphlift.index.ids import Id
 from graphlift.judgments import Judgments, relevant_of
 from graphlift.lift import Lift
+from graphlift.report.names import document_names
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def pick_examples(
     vectors = np.asarray(queries)
     ids = range(len(vectors)) if query_ids is None else query_ids
     place = {str(query): (row, query) for row, query in enumerate(ids)}
-    names = _names(lift)
+    names = document_names(lift)
     k = min(10, len(lift.index))
 
     def texts_of(documents: Sequence[Any]) -> list[str]:
@@ -98,12 +98,3 @@ def pick_examples(
         )
 
     return [example(change) for change in (*comparison.best(n), *comparison.worst(n))]
-
-
-def _names(lift: Lift) -> list[str]:
-    """A name for every document that no other one has: its text, with its id where texts are equal."""
-    ids = [str(document) for document in lift.index.ids.array]
-    if lift.texts is None:
-        return ids
-    times = Counter(lift.texts)
-    return [text if times[text] == 1 else f"{text} ({name})" for text, name in zip(lift.texts, ids, strict=True)]

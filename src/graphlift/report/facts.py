@@ -21,10 +21,14 @@ def facts(lift: Lift) -> dict[str, dict[str, str]]:
         }
     }
     if lift.lifted is not None:
-        model, memory = lift.lifted.model, lift.lifted.memory
+        memory = lift.lifted.memory
+        groups["Memory"] = {
+            "queries": counted(len(memory), "past query", "past queries"),
+            "answers": f"{len(memory.rows):,}",
+        }
+    if lift.lifted is not None and lift.lifted.learned:
+        model = lift.lifted.model
         groups["Model"] = {
-            "memory": counted(len(memory), "past query", "past queries"),
-            "answers in memory": f"{len(memory.rows):,}",
             "query encoder": model.config.query_encoder,
             "candidates per query": f"{model.config.num_walked} walked, {model.config.num_recalled} recalled",
             "past queries per query": str(model.config.num_past),

@@ -53,13 +53,20 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         except (SafetensorError, OSError):
             return None  # an unreadable checkpoint costs a fresh start, no more
-        module.load_state_dict(_stripped("module", tensors))
+        weights = _stripped("module", tensors)
+        if _shapes(weights) != _shapes(module.state_dict()):
+            return None  # written when the model had another form
+        module.load_state_dict(weights)
         state: dict[int, State] = {}
         for name, value in _stripped("optimizer", tensors).items():
             parameter, _, key = name.partition(".")
             state.setdefault(int(parameter), {})[key] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return History(**json.loads(metadata["history"])), _stripped("best", tensors)
+
+
+def _shapes(state: State) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
 
 
 def _prefixed(prefix: str, state: State) -> State:

@@ -69,7 +69,7 @@ def fit_more(
     legacy = legacy or Legacy((lift_weights(current.model),) * config.folds)
     parts = Parts.of(current, config, legacy.arrived)
     if config.more.ewc:
-        legacy = replace(legacy, ewc=_held(stages, current, parts, legacy.ewc))
+        legacy = replace(legacy, ewc=_penalty(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
     after = step.train()
     false_alarms = choose_false_alarms(after, parts.held)
@@ -239,7 +239,7 @@ def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: S
     ]
 
 
-def _held(stages: Stages, current: LiftedIndex, parts: Parts, ewc: EWC | None) -> EWC | None:
+def _penalty(stages: Stages, current: LiftedIndex, parts: Parts, ewc: EWC | None) -> EWC | None:
     """The penalty of the last time at the strength of this one, or one that is made of the old queries."""
     if ewc is not None:
         return replace(ewc, strength=stages.config.more.ewc)
