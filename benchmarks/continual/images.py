@@ -32,7 +32,7 @@ FISHER_SAMPLES, REPLAY, DECAY = 2_000, 1_000, 1.0
 STRENGTHS = {
     "EWC": (3.0, 10.0, 30.0, 100.0),
     "online EWC": (3.0, 10.0, 30.0, 100.0),
-    "Avalanche EWC": (100.0, 1000.0, 3000.0, 10_000.0),
+    "Avalanche EWC": (300.0, 1000.0, 3000.0),
 }
 """The strength is chosen on images that neither train nor test, with seed 0. Avalanche squares the mean gradient of a
 batch, so its Fisher information is smaller by about the size of a batch, and its strengths are larger."""
