@@ -28,7 +28,7 @@ from graphlift.continual import EWC, Reservoir, fisher_of_batch
 
 TASKS, DEV = 10, 5_000
 EPOCHS, BATCH, LR, HIDDEN = 2, 128, 1e-3, 400
-FISHER_SAMPLES, REPLAY, DECAY = 2_000, 1_000, 1.0
+FISHER_SAMPLES, RARE, REPLAY, DECAY = 2_000, 1e-3, 1_000, 1.0
 STRENGTHS = {
     "EWC": (3.0, 10.0, 30.0, 100.0),
     "online EWC": (3.0, 10.0, 30.0, 100.0),
@@ -105,11 +105,12 @@ def network(seed: int) -> nn.Module:
 def learn(images: Images, seed: int, *, strength: float = 0.0, decay: float | None = None, replay: int = 0) -> Matrix:
     """One task after the other."""
     net, generator = network(seed), torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(net.parameters(), lr=LR)  # for all tasks: a fresh one begins each with large steps
     penalty: EWC | None = None
     past = Reservoir(max(replay, 1), generator)
     matrix = []
     for order in images.orders:
-        train(net, images, order.unsqueeze(0), generator, penalty, past)
+        train(net, optimizer, images, order.unsqueeze(0), generator, penalty, past)
         if strength:
             now = EWC.at(net, fisher(net, images.x[:, order], generator), strength)
             if penalty is not None:
@@ -124,15 +125,21 @@ def learn(images: Images, seed: int, *, strength: float = 0.0, decay: float | No
 def joint(images: Images, seed: int, _: float) -> Matrix:
     """One training on all tasks at once."""
     net = network(seed)
-    train(net, images, images.orders, torch.Generator().manual_seed(seed), None, Reservoir(1, torch.Generator()))
+    optimizer, generator = torch.optim.Adam(net.parameters(), lr=LR), torch.Generator().manual_seed(seed)
+    train(net, optimizer, images, images.orders, generator, None, Reservoir(1, generator))
     return [accuracies(net, images)]
 
 
 def train(
-    net: nn.Module, images: Images, orders: Tensor, generator: torch.Generator, penalty: EWC | None, past: Reservoir
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Images,
+    orders: Tensor,
+    generator: torch.Generator,
+    penalty: EWC | None,
+    past: Reservoir,
 ) -> None:
-    """Adam on one task or several, with as many old images a batch as new ones if there are some."""
-    optimizer = torch.optim.Adam(net.parameters(), lr=LR)
+    """Some epochs on one task or several, with as many old images a batch as new ones if there are some."""
     count = len(images.x)
     for _ in range(EPOCHS):
         for batch in torch.randperm(count * len(orders), generator=generator).split(BATCH):
@@ -149,11 +156,17 @@ def train(
 
 
 def fisher(net: nn.Module, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """The Fisher information of some images, with labels that the network itself draws."""
+    """The Fisher information of some images, as the expectation over the labels that the network itself would draw."""
     x = x[torch.randperm(len(x), generator=generator)[:FISHER_SAMPLES]]
     with torch.no_grad():
-        drawn = torch.multinomial(net(x).softmax(dim=1), 1, generator=generator).squeeze(1)
-    return fisher_of_batch(net, _cross_entropy, x, drawn, chunk_size=100)
+        chance = net(x).softmax(dim=1)
+    image, label = (chance > RARE).nonzero().unbind(dim=1)
+
+    def loss(model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, root: Tensor) -> Tensor:
+        return root * _cross_entropy(model, x, y)  # its square counts by the label's chance
+
+    mean = fisher_of_batch(net, loss, x[image], label, chance[image, label].sqrt(), chunk_size=100)
+    return {name: squares * (len(image) / len(x)) for name, squares in mean.items()}
 
 
 def by_avalanche(python: str, images: Images, seed: int, strength: float) -> Matrix:

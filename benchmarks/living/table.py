@@ -41,7 +41,8 @@ def _cost(cost: dict[str, Any]) -> str:
         lines.append(f"| {name} | {cost[name]:.2f} | 1/{refresh / cost[name]:.0f} |")
         both = cost[name] + link
         lines.append(f"| {name}, and linking them | {both:.2f} | 1/{refresh / both:.0f} |")
-    lines += ["", "| one call | median ms | slowest of 200 ms |", "|---|---|---|"]
+    lines += ["", "The first search of a process compiles or loads its loops.", ""]
+    lines += ["| one call | median ms | slowest of 200 ms |", "|---|---|---|"]
     for name in ("insert", "update", "remove", "feedback", "search"):
         lines.append(f"| {name} | {1000 * cost[f'{name}, median']:.1f} | {1000 * cost[f'{name}, slowest']:.1f} |")
     difference = cost["largest difference to a full recomputation"]
