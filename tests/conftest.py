@@ -28,6 +28,13 @@ def _seed():
 
 
 @pytest.fixture
+def threads():
+    """Sets how many threads torch uses, for one test."""
+    yield torch.set_num_threads
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 

@@ -112,7 +112,7 @@ def learn(images: Images, seed: int, *, strength: float = 0.0, decay: float | No
     for order in images.orders:
         train(net, optimizer, images, order.unsqueeze(0), generator, penalty, past)
         if strength:
-            now = EWC.at(net, fisher(net, images.x[:, order], generator), strength)
+            now = EWC.at(net, fisher(net, images.x, order, generator), strength)
             if penalty is not None:
                 now = penalty.merged(now) if decay is None else penalty.then(net, now.fisher, decay)
             penalty = now
@@ -155,9 +155,9 @@ def train(
             optimizer.step()
 
 
-def fisher(net: nn.Module, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """The Fisher information of some images, as the expectation over the labels that the network itself would draw."""
-    x = x[torch.randperm(len(x), generator=generator)[:FISHER_SAMPLES]]
+def fisher(net: nn.Module, x: Tensor, order: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """The Fisher information of some images of a task, in expectation over labels that the network would draw."""
+    x = x[torch.randperm(len(x), generator=generator)[:FISHER_SAMPLES]][:, order]
     with torch.no_grad():
         chance = net(x).softmax(dim=1)
     image, label = (chance > RARE).nonzero().unbind(dim=1)

@@ -75,12 +75,10 @@ class LiftedIndex:
 
     def __copy__(self) -> Self:
         """The same to be changed before it is shown: what was made of the old content is left out."""
+        made = {name for name, value in vars(type(self)).items() if isinstance(value, cached_property)}
         content = dict(vars(self))  # at once, as threads that search may be making something
         other = object.__new__(type(self))
-        made = (name for name, value in vars(type(self)).items() if isinstance(value, cached_property))
-        for name in made:
-            content.pop(name, None)
-        other.__dict__.update(content)
+        other.__dict__.update((name, value) for name, value in content.items() if name not in made)
         return other
 
     @classmethod

@@ -10,15 +10,6 @@ import torch
 from graphlift.nn import fast
 
 
-@pytest.fixture
-def threads():
-    def use(count):
-        torch.set_num_threads(count)
-
-    yield use
-    torch.set_num_threads(1)
-
-
 @pytest.mark.parametrize("count", [1, 3, 50])
 def test_run_shares_the_range(threads, count):
     threads(count)

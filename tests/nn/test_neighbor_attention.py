@@ -13,16 +13,14 @@ NAMES = ["query", "messages", "share", "bias", "key", "value"]
 
 
 @pytest.fixture(params=["torch", "torch, three threads", "compiled", "compiled, three threads"])
-def path(request, monkeypatch):
+def path(request, monkeypatch, threads):
     """In plain torch and compiled, on one thread and on several."""
     monkeypatch.setattr(fast, "SMALL", 0)
     if "torch" in request.param:
         monkeypatch.setattr(fast, "loops", lambda package: None)
     else:
         pytest.importorskip("numba")
-    torch.set_num_threads(3 if "three" in request.param else 1)
-    yield
-    torch.set_num_threads(1)
+    threads(3 if "three" in request.param else 1)
 
 
 @pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])

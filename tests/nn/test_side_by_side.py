@@ -10,15 +10,6 @@ from hypothesis import strategies as st
 from graphlift.nn.side_by_side import chunks, fill, side_by_side
 
 
-@pytest.fixture
-def threads():
-    def use(count):
-        torch.set_num_threads(count)
-
-    yield use
-    torch.set_num_threads(1)
-
-
 @given(count=st.integers(0, 30), size=st.integers(1, 8))
 def test_chunks_cover_every_row_once(count, size):
     slices = list(chunks(count, size))

@@ -93,7 +93,7 @@ def test_fresh_ranker_keeps_the_order_of_the_walk(make_space):
     assert_close(scores, (20 * similarity).masked_fill(scores == -torch.inf, -torch.inf))
 
 
-def test_a_batch_is_its_queries_one_by_one(make_space):
+def test_a_batch_is_its_queries_one_by_one(make_space, threads):
     space = make_space()
     drawn = draw(space, batch=5)
     scorer = Scorer.of(space, awake(12, 2, 3, build_subgraphs(space, *drawn, 4)), 4)
@@ -101,11 +101,8 @@ def test_a_batch_is_its_queries_one_by_one(make_space):
     for b in range(5):
         for whole, one in zip(together, scorer(*(part[b : b + 1] for part in drawn)), strict=True):
             assert torch.equal(whole[b : b + 1], one)
-    torch.set_num_threads(2)
-    try:
-        assert all(map(torch.equal, scorer(*drawn), together))
-    finally:
-        torch.set_num_threads(1)
+    threads(2)
+    assert all(map(torch.equal, scorer(*drawn), together))
 
 
 def test_other_layers_and_no_compiler_have_no_scorer(make_space, monkeypatch):
