@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from graphlift import InputError
 from graphlift.continual import fisher_of_batch, fisher_of_losses
+from graphlift.continual.linear_layers import NotLinearError, squares_by_layer
 
 
 @pytest.fixture
@@ -29,6 +30,90 @@ def naive(net, x, y):
         for name, weight in net.named_parameters():
             squares[name] += weight.grad**2
     return {name: total / len(x) for name, total in squares.items()}
+
+
+class Tied(nn.Module):
+    """Its layer is called, and its weights are used once more behind its back."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(5, 5)
+
+    def forward(self, x):
+        return F.linear(torch.tanh(self.lin(x)), self.lin.weight)
+
+
+class Twice(nn.Module):
+    """Its layer is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(5, 5)
+
+    def forward(self, x):
+        return self.lin(torch.tanh(self.lin(x)))
+
+
+class Pooled(nn.Module):
+    """Its layer meets several rows a sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(1, 4)
+
+    def forward(self, x):
+        return self.lin(x.unsqueeze(-1)).relu().mean(dim=0)
+
+
+class Scaled(nn.Module):
+    """It has weights of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin, self.scale = nn.Linear(5, 4), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.scale * self.lin(x)
+
+
+class Unused(nn.Module):
+    """One of its layers is not called."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin, self.other = nn.Linear(5, 4, bias=False), nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.lin(x)
+
+
+class OneRow(nn.Module):
+    """Its layer meets a batch of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.lin(x.unsqueeze(0)).squeeze(0)
+
+
+@pytest.mark.parametrize("module", [Tied, Twice, Pooled, Scaled, Unused, OneRow])
+def test_any_use_of_linear_layers(module):
+    net, x, y = module(), torch.randn(9, 5), torch.randint(4, (9,))
+    found = fisher_of_batch(net, cross_entropy, x, y, chunk_size=4)
+    expected = fisher_of_losses(net, (cross_entropy(net, a, b) for a, b in zip(x, y, strict=True)))
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values)
+
+
+def test_which_modules_need_no_gradient_a_sample():
+    samples = torch.randn(9, 5), torch.randint(4, (9,))
+    assert squares_by_layer(OneRow(), cross_entropy, *samples).keys() == {"lin.weight", "lin.bias"}
+    for module in (Twice, Pooled, Scaled, Unused):
+        with pytest.raises(NotLinearError):
+            squares_by_layer(module(), cross_entropy, *samples)
 
 
 @pytest.mark.parametrize("chunk_size", [4, 11, 64])
