@@ -104,6 +104,25 @@ def test_training_on_the_new_alone_is_refused_and_changes_nothing(stream):
     assert lift.report is report
 
 
+def test_a_step_that_is_too_long_is_shortened(stream):
+    """As far as old queries allow; new ones gain less, and more than nothing."""
+    told, legacy = stream.lift().lifted, stream.fitted._now.legacy
+
+    def gain_and_loss(max_loss):
+        config = NAIVE.model_copy(update={"more": NAIVE.more.model_copy(update={"max_loss": max_loss})})
+        result = fit_more(told, config, legacy=legacy)
+        new, old = result.report.dev_ndcg, result.report.past_ndcg
+        return result, new["after"] - new["before"], old["before"] - old["after"]
+
+    whole, whole_gain, whole_loss = gain_and_loss(1.0)
+    part, part_gain, part_loss = gain_and_loss(whole_loss / 2)
+    assert part.report.published
+    assert 0 < part_gain <= whole_gain
+    assert part_loss <= whole_loss / 2
+    for one, other in zip(part.legacy.folds, whole.legacy.folds, strict=True):  # they go on from there, too
+        assert (one["query_map.lin.weight"] != other["query_map.lin.weight"]).any()
+
+
 @pytest.mark.parametrize("config", [CONFIG, EWC], ids=["replay", "EWC"])
 def test_what_holds_the_old_holds_it(stream, config):
     told = stream.lift().lifted

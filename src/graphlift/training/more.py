@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphlift.continual.ewc import EWC
 from graphlift.continual.reservoir import Reservoir
@@ -72,6 +72,8 @@ def fit_more(
         legacy = replace(legacy, ewc=_penalty(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
     after = step.train()
+    if step.lost(after) > config.more.max_loss:
+        after = step.back(after)
     false_alarms = choose_false_alarms(after, parts.held)
     beam = after.beam()
     scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
@@ -80,7 +82,7 @@ def fit_more(
         "after": step.guarded(after.model.ranker, step.guards_after),
     }
     sure, interval = gain_is_sure(scores["before"], scores["after"], config.confidence)
-    lost = float((past["before"] - past["after"]).mean()) if len(parts.guards) else 0.0
+    lost = step.lost(after)
     published = sure and lost <= config.more.max_loss
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
@@ -150,11 +152,41 @@ class _Step:
             self._gone_on(f"lift, fold {inside + 1} of {count}", model, self.fold != inside)
             for inside, model in enumerate(self.serving)
         ]
-        model = self._gone_on("lift", self.current.model, everyone)
-        told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)
-        lifted = LiftedIndex(self.current.index, model, self.parts.learned, told=told)
-        model.ranker.load_state_dict(self._ranker(lifted).state_dict())
+        lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
+        lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
         return lifted
+
+    def back(self, lifted: LiftedIndex) -> LiftedIndex:
+        """The next version moved back towards the one that serves, as far as old queries want it to."""
+        new = nn.ModuleList([lifted.model, *self.folds])
+        old = nn.ModuleList([self.current.model, *self.serving])
+
+        def of_new() -> float:
+            return float(ndcg(self._lifted(lifted.model), self.parts.held, lifted.beam()).mean())
+
+        def of_old() -> float:
+            return float(self.guarded(lifted.model.ranker, self._guards(self.folds)).mean())
+
+        step_back(new, old, of_new, of_old, self._allowed)
+        del self.guards_after
+        return self._lifted(lifted.model)
+
+    def lost(self, lifted: LiftedIndex) -> float:
+        """What old queries lose by the next version in the mean, nDCG@10; 0 where none judges."""
+        if not self.guards_before:
+            return 0.0
+        before = self.guarded(self.current.model.ranker, self.guards_before)
+        return float((before - self.guarded(lifted.model.ranker, self.guards_after)).mean())
+
+    def _lifted(self, model: LiftModel) -> LiftedIndex:
+        told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)
+        return LiftedIndex(self.current.index, model, self.parts.learned, told=told)
+
+    @property
+    def _allowed(self) -> float:
+        """The least that old queries may have."""
+        before = self.guarded(self.current.model.ranker, self.guards_before).mean()
+        return float(before) - self.stages.config.more.max_loss
 
     @cached_property
     def guards_before(self) -> Judges:
@@ -212,9 +244,8 @@ class _Step:
         memories = (parts.learned, parts.held)
         self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)
         if len(judges) > 1:
-            allowed = float(self.guarded(self.current.model.ranker, self.guards_before).mean()) - config.more.max_loss
             of_new, of_old = (partial(score, judge) for judge in judges)
-            step_back(ranker, self.current.model.ranker, of_new, of_old, allowed)
+            step_back(ranker, self.current.model.ranker, of_new, of_old, self._allowed)
         return ranker
 
     def _guards(self, folds: list[LiftModel]) -> Judges:
