@@ -103,6 +103,20 @@ def test_where_answers_are_rare_everything_is_familiar(fitted):
     assert tuple(lifted.model.familiarity_bounds.tolist()) == UNCHECKED
 
 
+def test_false_alarms_are_counted_apart_for_every_batch(fitted, other):
+    """Few documents answered queries of a small batch; among the many of a large one its like would look strange."""
+    many, queries = fitted.lifted.memory, torch.from_numpy(fitted.index.metric.prepare(other[1], "queries"))
+    few = gl.Memory.of(queries[:4], [{len(fitted.index) - row: 1.0} for row in (1, 2, 3, 4)])
+    both = LiftedIndex(fitted.index, deepcopy(fitted.lifted.model), many.extend(few))
+
+    def strange(arrived):
+        set_familiarity_bounds(both, 0.05, arrived)
+        return float(both.is_strange(queries[4:]).float().mean())
+
+    assert strange(()) > 0.9
+    assert strange((len(many),)) < 0.5
+
+
 @pytest.mark.parametrize(("price", "share"), [(1.0, FALSE_ALARMS[0]), (-1.0, 0.0)])
 def test_what_held_out_queries_cannot_afford_is_not_checked(fitted, known, monkeypatch, price, share):
     monkeypatch.setattr("graphlift.training.familiar.PRICE", price)

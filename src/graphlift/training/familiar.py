@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,7 @@ from graphlift.memory import Memory
 from graphlift.sampling import some
 from graphlift.search.familiarity import UNCHECKED
 from graphlift.training.gate import ndcg
+from graphlift.training.legacy import batch_of
 
 QUANTILES = (0.8, 0.5, 0.2, 0.05)
 """So many of the training queries are looked at twice, those that have no other one near; tried in this order."""
@@ -21,20 +25,22 @@ which its few held-out queries had not shown; so these two are lower than what w
 PRICE = 0.005
 """So much nDCG@10 the held-out queries may lose because some of them are taken for strangers."""
 SAMPLED = 1000
+"""So many training queries of a batch are looked at."""
 
 
 @torch.inference_mode()
-def choose_false_alarms(lifted: LiftedIndex, queries: Memory) -> float:
+def choose_false_alarms(lifted: LiftedIndex, queries: Memory, arrived: tuple[int, ...] = ()) -> float:
     """The largest of `FALSE_ALARMS` that held-out queries can afford; 0 where none is, and then nobody is strange.
 
-    The more false alarms are allowed, the more queries of another kind are noticed.
+    The more false alarms are allowed, the more queries of another kind are noticed. ``arrived`` as in
+    `set_familiarity_bounds`.
     """
     bounds, beam = lifted.model.familiarity_bounds, lifted.beam()
     bounds.copy_(torch.tensor(UNCHECKED))
     loss = torch.from_numpy(ndcg(lifted, queries, beam) - ndcg(lifted.index, queries, beam))
-    known = _by_others(lifted)
+    known = _by_others(lifted, arrived)
     for share in FALSE_ALARMS:
-        bounds.copy_(_bounds(*known, share))
+        bounds.copy_(_bounds(known, share))
         if float((loss * lifted.is_strange(queries.queries)).mean()) <= PRICE:
             return share
     bounds.copy_(torch.tensor(UNCHECKED))
@@ -42,34 +48,62 @@ def choose_false_alarms(lifted: LiftedIndex, queries: Memory) -> float:
 
 
 @torch.inference_mode()
-def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float) -> None:
+def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float, arrived: tuple[int, ...] = ()) -> None:
     """Set the bounds beyond which a query is strange, so that hardly more than a share of the training queries is.
 
     Where documents that answered are rare among all, even what was trained on looks strange; then every query counts
     as familiar.
+
+    Args:
+        lifted: whose model gets the bounds.
+        false_alarms: the share.
+        arrived: as in `graphlift.training.legacy.Legacy`. The share holds in every batch of queries: in all of them
+            together, a small corpus with few answers would bear the false alarms of large ones with many.
     """
-    bounds = _bounds(*_by_others(lifted), false_alarms) if false_alarms else torch.tensor(UNCHECKED)
+    bounds = _bounds(_by_others(lifted, arrived), false_alarms) if false_alarms else torch.tensor(UNCHECKED)
     lifted.model.familiarity_bounds.copy_(bounds)
 
 
-def _bounds(near: Tensor, num_warm: Tensor, false_alarms: float) -> Tensor:
-    """The bounds for training queries of which `_by_others` tells, (2,)."""
-    allowed = int(false_alarms * len(near))
+class _ByOthers(NamedTuple):
+    """What training queries look like to a lift that was trained on the others.
+
+    Attributes:
+        near: similarity to the nearest other one, (n,).
+        num_warm: how many documents that others were answered by they find without the lift, (n,).
+        batch: before which fit they came, (n,).
+    """
+
+    near: Tensor
+    num_warm: Tensor
+    batch: Tensor
+
+
+def _bounds(known: _ByOthers, false_alarms: float) -> Tensor:
+    """The bounds for a share of false alarms, (2,)."""
     for quantile in QUANTILES:
-        nearest = float(near.quantile(quantile))
-        few = num_warm[near < nearest].sort().values
-        if len(few) > allowed and few[allowed] > 0:  # all but the allowed ones have more
-            return torch.tensor([nearest, float(few[allowed] - 1)])
+        nearest = float(known.near.quantile(quantile))
+        least = min(
+            _least(known.num_warm[batch], known.near[batch] < nearest, false_alarms)
+            for batch in (known.batch == number for number in known.batch.unique())
+        )
+        if 0 < least < torch.inf:
+            return torch.tensor([nearest, least - 1])
     return torch.tensor(UNCHECKED)
 
 
-def _by_others(lifted: LiftedIndex) -> tuple[Tensor, Tensor]:
-    """Of past queries, by sample: similarity to the nearest other one, and how many documents that others were
-    answered by they find without the lift, both (n,)."""
+def _least(num_warm: Tensor, alone: Tensor, share: float) -> float:
+    """What the queries of a batch that are looked at have at least, but for a share of the batch."""
+    few, allowed = num_warm[alone].sort().values, math.ceil(share * len(num_warm))
+    return float(few[allowed]) if len(few) > allowed else torch.inf
+
+
+def _by_others(lifted: LiftedIndex, arrived: tuple[int, ...]) -> _ByOthers:
+    """Training queries, a sample of every batch."""
     memory = lifted.memory
-    own = some(torch.arange(len(memory)), SAMPLED, seed=0)
+    batch = batch_of(memory, arrived, memory.queries)
+    own = torch.cat([some((batch == number).nonzero().flatten(), SAMPLED, seed=0) for number in batch.unique()])
     queries = memory.queries[own]
     near = lifted.nearest_past(queries, lifted.lift_queries(queries), own)[0].amax(dim=1)
     rows = lifted.walk_frozen(queries)
     of_others = lifted.space.answered.times(rows) - memory.holds(own.unsqueeze(1), rows).float()
-    return near, (of_others > 0).sum(dim=1)
+    return _ByOthers(near, (of_others > 0).sum(dim=1), batch[own])

@@ -6,9 +6,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from graphlift.continual.ewc import EWC
 from graphlift.continual.fisher import Weights
+from graphlift.memory import Memory
 from graphlift.model import LiftModel
 
 
@@ -58,3 +60,8 @@ class Legacy:
         ewc, arrived = parts.pop("ewc", None), tuple(parts.pop("arrived")[""].tolist())
         folds = tuple(parts[f"fold{number}"] for number in range(len(parts)))
         return cls(folds, None if ewc is None or strength is None else EWC.of_tensors(ewc, strength), arrived)
+
+
+def batch_of(memory: Memory, arrived: tuple[int, ...], queries: Tensor) -> Tensor:
+    """Before which fit queries (B, C) of a memory came, 0 for the first, (B,)."""
+    return torch.bucketize(memory.numbers(queries), torch.tensor(arrived, dtype=torch.int64), right=True)

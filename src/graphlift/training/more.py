@@ -26,9 +26,9 @@ from graphlift.training.familiar import choose_false_alarms, set_familiarity_bou
 from graphlift.training.fit import FitResult, device_of
 from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
-from graphlift.training.legacy import Legacy
+from graphlift.training.legacy import Legacy, batch_of
 from graphlift.training.navigable import navigable
-from graphlift.training.parts import Parts, batch_of, spread
+from graphlift.training.parts import Parts, spread
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Batch, FitReport
@@ -74,7 +74,7 @@ def fit_more(
     after = step.train()
     if step.lost(after) > config.more.max_loss:
         after = step.back(after)
-    false_alarms = choose_false_alarms(after, parts.held)
+    false_alarms = choose_false_alarms(after, parts.held, legacy.arrived)
     beam = after.beam()
     scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
     past = {
@@ -89,7 +89,7 @@ def fit_more(
     if published:
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
-        set_familiarity_bounds(lifted, false_alarms)
+        set_familiarity_bounds(lifted, false_alarms, legacy.arrived)
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
         legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
     gain = float((scores["after"] - scores["before"]).mean())

@@ -15,6 +15,7 @@ from graphlift.sampling import some
 from graphlift.training.config import FitConfig
 from graphlift.training.fit import MIN_QUERIES
 from graphlift.training.hold_out import hold_out
+from graphlift.training.legacy import batch_of
 
 MIN_HELD = 50
 """So many new queries judge, or half of them where they are few."""
@@ -59,11 +60,6 @@ class Parts:
         batches = [old[batch == place] for place in batch.unique().tolist()]
         guards = spread(batches, min(GUARDS, len(old) // 4), config.seed)
         return cls(learned, new.nonzero().flatten(), batches, guards, held)
-
-
-def batch_of(memory: Memory, arrived: tuple[int, ...], queries: Tensor) -> Tensor:
-    """Before which fit queries (B, C) of a memory came, 0 for the first, (B,)."""
-    return torch.bucketize(memory.numbers(queries), torch.tensor(arrived, dtype=torch.int64), right=True)
 
 
 def spread(batches: Sequence[Tensor], count: int, seed: int) -> Tensor:
