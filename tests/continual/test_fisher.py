@@ -65,6 +65,17 @@ class Pooled(nn.Module):
         return self.lin(x.unsqueeze(-1)).relu().mean(dim=0)
 
 
+class Named(nn.Module):
+    """Its layer is called with a named argument."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.lin(input=x)
+
+
 class Scaled(nn.Module):
     """It has weights of its own."""
 
@@ -98,7 +109,7 @@ class OneRow(nn.Module):
         return self.lin(x.unsqueeze(0)).squeeze(0)
 
 
-@pytest.mark.parametrize("module", [Tied, Twice, Pooled, Scaled, Unused, OneRow])
+@pytest.mark.parametrize("module", [Tied, Twice, Pooled, Named, Scaled, Unused, OneRow])
 def test_any_use_of_linear_layers(module):
     net, x, y = module(), torch.randn(9, 5), torch.randint(4, (9,))
     found = fisher_of_batch(net, cross_entropy, x, y, chunk_size=4)
@@ -111,7 +122,7 @@ def test_any_use_of_linear_layers(module):
 def test_which_modules_need_no_gradient_a_sample():
     samples = torch.randn(9, 5), torch.randint(4, (9,))
     assert squares_by_layer(OneRow(), cross_entropy, *samples).keys() == {"lin.weight", "lin.bias"}
-    for module in (Twice, Pooled, Scaled, Unused):
+    for module in (Twice, Pooled, Named, Scaled, Unused):
         with pytest.raises(NotLinearError):
             squares_by_layer(module(), cross_entropy, *samples)
 

@@ -81,11 +81,10 @@ def _probed(layers: dict[str, nn.Linear], probes: dict[str, Tensor]) -> Iterator
     """Within, a probe is added to each layer's output, and its input is kept."""
     inputs: dict[str, Tensor] = {}
 
-    def keep(name: str, layer: nn.Module, given: tuple[Any, ...], output: Tensor) -> Tensor:
-        (x,) = given
-        if name in inputs or x.numel() != x.shape[-1]:
+    def keep(name: str, layer: nn.Linear, given: tuple[Any, ...], output: Tensor) -> Tensor:
+        if name in inputs or len(given) != 1 or given[0].numel() != layer.in_features:
             raise NotLinearError("`module` must call each of its linear layers once, with one row a sample.")
-        inputs[name] = x.flatten()
+        inputs[name] = given[0].flatten()
         return output + probes[name]
 
     with ExitStack() as stack:
