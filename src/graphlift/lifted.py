@@ -18,8 +18,9 @@ from graphlift.index.storage import Rows
 from graphlift.memory import Memory
 from graphlift.metric import Metric, Vectors
 from graphlift.model import LiftModel, ModelConfig
+from graphlift.search.agreement import agreement_exponent
 from graphlift.search.descent import Descent
-from graphlift.search.evidence import evidence, lowered, nearness, raised
+from graphlift.search.evidence import evidence, lowered, nearness, nearness_among, raised
 from graphlift.search.familiarity import Familiarity
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
@@ -33,9 +34,6 @@ BATCH = 256
 """Queries whose subgraphs are drawn at a time; keeps memory flat."""
 LIFTED = 2048
 """Documents that are lifted at a time; what lies between input and output then fits the cache."""
-
-TOLD_TO_UNLEARNED, TOLD_TO_LEARNED = 2, 4
-"""Powers of nearness with which feedback counts outright: a ranker listens to past queries anyway."""
 
 
 class LiftedIndex:
@@ -269,14 +267,14 @@ class LiftedIndex:
 
     def told_outright(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
         """The scores of candidates, and on top what people told outright, (B, n)."""
-        sharpness = TOLD_TO_LEARNED if self.learned else TOLD_TO_UNLEARNED
         for told, moved in ((self.told.relevant, raised), (self.told.irrelevant, lowered)):
             if len(told):
                 count = min(self.model.config.num_past, len(told))
                 past = torch.cdist(queries, told.queries).topk(count, dim=1, largest=False).indices
-                nearest = self.index.x[rows[:, 0]]
-                near = nearness(self.index.metric, queries, told.queries[past], nearest) ** sharpness
-                scores = moved(scores, mask, evidence(near, past, told, rows))
+                around = self.index.metric, queries, told.queries[past], self.index.x[rows[:, 0]]
+                held = told.holds(past.unsqueeze(1), rows.unsqueeze(2))
+                exponent = agreement_exponent(nearness_among(*around), held).unsqueeze(1)
+                scores = moved(scores, mask, evidence(nearness(*around) ** exponent, held))
         return scores
 
     def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:

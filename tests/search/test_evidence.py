@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from graphlift.memory import Memory
 from graphlift.metric import Metric
-from graphlift.search.evidence import evidence, lowered, nearness, raised
+from graphlift.search.evidence import evidence, lowered, nearness, nearness_among, raised
 
 
 @pytest.mark.parametrize("metric", list(Metric))
@@ -25,6 +25,15 @@ def test_length_does_not_count_under_inner_product():
     near = nearness(Metric.INNER_PRODUCT, query[None], past[None], document[None])
     longer = nearness(Metric.INNER_PRODUCT, query[None], 3 * past[None], 9 * document[None])
     torch.testing.assert_close(near, longer)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_past_queries_are_as_near_to_each_other_as_to_a_query_in_the_place_of_one(metric):
+    past, document = F.normalize(torch.randn(2, 3, 7), dim=2), F.normalize(torch.randn(2, 7), dim=1)
+    queries = past[:, 0]
+    among = nearness_among(metric, queries, past, document)
+    torch.testing.assert_close(among[:, 0], nearness(metric, queries, past, document), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(among, among.mT)
 
 
 def test_a_query_that_is_a_document_listens_to_itself_only():
@@ -47,8 +56,8 @@ def test_evidence_equals_a_loop():
         ]
         for b in range(5)
     ]
-    torch.testing.assert_close(evidence(near, past, memory, rows), torch.tensor(expected))
-    assert not evidence(near[:, :0], past[:, :0], memory, rows).any()
+    held = memory.holds(past.unsqueeze(1), rows.unsqueeze(2))
+    torch.testing.assert_close(evidence(near, held), torch.tensor(expected))
 
 
 def test_full_evidence_wins_and_none_changes_nothing():

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graphlift.memory import Memory
 from graphlift.metric import Metric
 
 
@@ -30,30 +29,46 @@ def nearness(metric: Metric, queries: Tensor, past: Tensor, nearest: Tensor) -> 
     """
     if metric is Metric.INNER_PRODUCT:
         queries, past, nearest = (F.normalize(x, dim=-1) for x in (queries, past, nearest))
-    to_past = (queries.unsqueeze(1) - past).square().sum(dim=2)
+    squares = (queries.unsqueeze(1) - past).square().sum(dim=2)
+    return _by_yardstick(squares, queries, nearest)
+
+
+def nearness_among(metric: Metric, queries: Tensor, past: Tensor, nearest: Tensor) -> Tensor:
+    """How near past queries are to each other, by the yardstick of the query that they are near to.
+
+    Args:
+        metric: the index's.
+        queries: (B, C).
+        past: their past queries, (B, P, C).
+        nearest: the nearest document of each query, (B, C).
+
+    Returns:
+        (B, P, P).
+    """
+    if metric is Metric.INNER_PRODUCT:
+        queries, past, nearest = (F.normalize(x, dim=-1) for x in (queries, past, nearest))
+    squares = torch.cdist(past, past).square()
+    return _by_yardstick(squares.flatten(1), queries, nearest).view_as(squares)
+
+
+def _by_yardstick(squares: Tensor, queries: Tensor, nearest: Tensor) -> Tensor:
+    """Squared distances (B, m) as nearness: 0 from the distance to the nearest document on."""
     to_document = (queries - nearest).square().sum(dim=1, keepdim=True)
-    share = to_past / to_document.clamp(min=torch.finfo(torch.float32).tiny)
-    return (1 - share).clamp(min=0)
+    return (1 - squares / to_document.clamp(min=torch.finfo(torch.float32).tiny)).clamp(min=0)
 
 
-def evidence(near: Tensor, past: Tensor, memory: Memory, rows: Tensor) -> Tensor:
+def evidence(near: Tensor, held: Tensor) -> Tensor:
     """The strongest past query that names each candidate, (B, n).
 
     Args:
         near: how much each past query speaks, (B, P).
-        past: their numbers in the memory, (B, P).
-        memory: what they name.
-        rows: candidates, (B, n).
+        held: which candidates it names, (B, n, P).
 
     Example:
-        >>> memory = Memory.of(torch.eye(2), [{5: 1.0}, {5: 1.0, 7: 1.0}])
-        >>> near = torch.tensor([[0.25, 0.75]])
-        >>> evidence(near, torch.tensor([[0, 1]]), memory, torch.tensor([[4, 5, 7]]))
+        >>> near, held = torch.tensor([[0.25, 0.75]]), torch.tensor([[[0, 0], [1, 1], [0, 1]]])
+        >>> evidence(near, held)
         tensor([[0.0000, 0.7500, 0.7500]])
     """
-    if not past.shape[1]:
-        return torch.zeros(rows.shape)
-    held = memory.holds(past.unsqueeze(1), rows.unsqueeze(2))  # (B, n, P)
     return (near.unsqueeze(1) * held).amax(dim=2)
 
 
