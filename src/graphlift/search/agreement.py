@@ -42,20 +42,22 @@ def agreement_exponent(near: Tensor, held: Tensor) -> Tensor:
         8.0
     """
     named = held.to(near.dtype)
-    agree = (named.mT @ named > 0).to(near.dtype)
+    agree = named.mT @ named > 0
     speaks = named.sum(dim=1) > 0
-    counts = (near > APART) & speaks.unsqueeze(1) & speaks.unsqueeze(2)
-    counts = counts.triu(diagonal=1)  # every pair once, and nobody with itself
+    pairs = ((near > APART) & speaks.unsqueeze(1) & speaks.unsqueeze(2)).triu(diagonal=1)
     log_near = near.clamp(APART, 0.999).log()
-    likelihoods = []
-    for exponent in EXPONENTS:
-        likelihood = _log_likelihood(log_near, agree, exponent)
-        prior = _log_likelihood(torch.tensor(math.log(PRIOR_NEAR)), torch.tensor(PRIOR_AGREES), exponent)
-        likelihoods.append((likelihood * counts).sum(dim=(1, 2)) + prior)
-    return torch.tensor(EXPONENTS)[torch.stack(likelihoods).argmax(dim=0)]
+    exponents = torch.tensor(EXPONENTS)
+    agreed = exponents.unsqueeze(1) * (log_near * (pairs & agree)).sum(dim=(1, 2))
+    disagreed = _log_rest(exponents.view(-1, 1, 1, 1) * log_near).mul_(pairs & ~agree).sum(dim=(2, 3))
+    return exponents[(_prior(exponents).unsqueeze(1) + agreed + disagreed).argmax(dim=0)]
 
 
-def _log_likelihood(log_near: Tensor, agree: Tensor, exponent: float) -> Tensor:
-    """Of agreement (1) or not (0) between two queries of this nearness, elementwise."""
-    log_chance = exponent * log_near
-    return agree * log_chance + (1 - agree) * torch.log(-torch.expm1(log_chance))
+def _prior(exponents: Tensor) -> Tensor:
+    """Log-likelihood of the pair that is always thought of."""
+    log_chance = exponents * math.log(PRIOR_NEAR)
+    return PRIOR_AGREES * log_chance + (1 - PRIOR_AGREES) * _log_rest(log_chance)
+
+
+def _log_rest(log_chance: Tensor) -> Tensor:
+    """The logarithm of what is missing to 1."""
+    return torch.log(-torch.expm1(log_chance))
