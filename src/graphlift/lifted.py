@@ -272,7 +272,7 @@ class LiftedIndex:
                 count = min(self.model.config.num_past, len(told))
                 past = torch.cdist(queries, told.queries).topk(count, dim=1, largest=False).indices
                 around = self.index.metric, queries, told.queries[past], self.index.x[rows[:, 0]]
-                held = told.holds(past.unsqueeze(1), rows.unsqueeze(2))
+                held = told.holds(past.unsqueeze(1), rows.unsqueeze(2)) & mask.unsqueeze(2)
                 exponent = agreement_exponent(nearness_among(*around), held).unsqueeze(1)
                 scores = moved(scores, mask, evidence(nearness(*around) ** exponent, held))
         return scores

@@ -114,7 +114,8 @@ class ReplayedPairs:
         if self.past:
             share = -(-self._num_old // len(self.past))
             old = torch.cat([sample.draw(share, generator) for sample in self.past])
-            pairs = torch.cat([pairs, old[: self._num_old]])
+            some_old = old[torch.randperm(len(old), generator=generator)[: self._num_old]]
+            pairs = torch.cat([pairs, some_old])
         return pairs[torch.randperm(len(pairs), generator=generator)]
 
 

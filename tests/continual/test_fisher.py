@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from graphlift import InputError
 from graphlift.continual import fisher_of_batch, fisher_of_losses
@@ -109,7 +110,17 @@ class OneRow(nn.Module):
         return self.lin(x.unsqueeze(0)).squeeze(0)
 
 
-@pytest.mark.parametrize("module", [Tied, Twice, Pooled, Named, Scaled, Unused, OneRow])
+def normed():
+    return nn.utils.parametrizations.weight_norm(nn.Linear(5, 4))
+
+
+def pruned():
+    layer = nn.Linear(5, 4)
+    prune.l1_unstructured(layer, "weight", amount=0.5)
+    return layer
+
+
+@pytest.mark.parametrize("module", [Tied, Twice, Pooled, Named, Scaled, Unused, OneRow, normed, pruned])
 def test_any_use_of_linear_layers(module):
     net, x, y = module(), torch.randn(9, 5), torch.randint(4, (9,))
     found = fisher_of_batch(net, cross_entropy, x, y, chunk_size=4)

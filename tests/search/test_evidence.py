@@ -36,6 +36,13 @@ def test_past_queries_are_as_near_to_each_other_as_to_a_query_in_the_place_of_on
     torch.testing.assert_close(among, among.mT)
 
 
+def test_far_from_the_origin_past_queries_are_as_near_as_there():
+    past, document = 0.3 * torch.randn(1, 32, 16), 0.3 * torch.randn(1, 16)
+    there = nearness_among(Metric.L2, past[:, 0], past, document)
+    far = nearness_among(Metric.L2, past[:, 0] + 1000, past + 1000, document + 1000)
+    torch.testing.assert_close(far, there, atol=0.01, rtol=0.01)
+
+
 def test_a_query_that_is_a_document_listens_to_itself_only():
     query = torch.randn(1, 4)
     near = nearness(Metric.L2, query, torch.cat([query, query + 1e-3]), query)

@@ -109,12 +109,12 @@ def test_false_alarms_are_counted_apart_for_every_batch(fitted, other):
     few = gl.Memory.of(queries[:4], [{len(fitted.index) - row: 1.0} for row in (1, 2, 3, 4)])
     both = LiftedIndex(fitted.index, deepcopy(fitted.lifted.model), many.extend(few))
 
-    def strange(arrived):
-        set_familiarity_bounds(both, 0.05, arrived)
+    def strange(batch):
+        set_familiarity_bounds(both, 0.05, batch)
         return float(both.is_strange(queries[4:]).float().mean())
 
-    assert strange(()) > 0.9
-    assert strange((len(many),)) < 0.5
+    assert strange(None) > 0.9
+    assert strange((torch.arange(len(many) + 4) >= len(many)).long()) < 0.5
 
 
 @pytest.mark.parametrize(("price", "share"), [(1.0, FALSE_ALARMS[0]), (-1.0, 0.0)])

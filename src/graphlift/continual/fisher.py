@@ -105,7 +105,8 @@ def fisher_of_batch(module: nn.Module, loss: Callable[..., Tensor], *samples: Te
     training = module.training
     module.eval()
     try:
-        squares_of = partial(_way(module, loss, [tensor[:CHECKED] for tensor in samples]), module, loss)
+        first = [tensor[: min(CHECKED, chunk_size)] for tensor in samples]
+        squares_of = partial(_way(module, loss, first), module, loss)
         for chunk in zip(*(tensor.split(chunk_size) for tensor in samples), strict=True):
             for name, squares in squares_of(*chunk).items():
                 total[name] += squares

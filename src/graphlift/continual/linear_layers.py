@@ -69,9 +69,11 @@ def squares_by_layer(module: nn.Module, loss: Callable[..., Tensor], *samples: T
 def _layers(module: nn.Module) -> dict[str, nn.Linear]:
     """The linear layers by name, which hold each parameter that trains once."""
     layers = {name: layer for name, layer in module.named_modules() if type(layer) is nn.Linear}
-    held = [weight for layer in layers.values() for weight in layer.parameters() if weight.requires_grad]
+    named = [item for layer in layers.values() for item in layer.named_parameters()]
+    held = [weight for _, weight in named if weight.requires_grad]
     trained = {weight for weight in module.parameters() if weight.requires_grad}
-    if len(held) != len(trained) or set(held) != trained:
+    plain = all(name in ("weight", "bias") for name, _ in named)  # others are normalised or pruned on the way
+    if not layers or not plain or len(held) != len(trained) or set(held) != trained:
         raise NotLinearError("`module` must hold all its weights in linear layers, each once.")
     return layers
 

@@ -19,13 +19,14 @@ def agreement_exponent(near: Tensor, held: Tensor) -> Tensor:
     r"""The power of nearness that says how likely two past queries share an answer, around each query.
 
     With the nearness :math:`e` of two past queries (`graphlift.search.evidence.nearness_among`) and whether they agree,
-    :math:`a \in \{0, 1\}`, the exponent is the likeliest under :math:`P(a = 1 \mid e) = e^\gamma`,
+    :math:`a` of 0 or 1, the exponent is the likeliest if the chance to agree is :math:`e^\gamma`,
 
     .. math::
-        \gamma = \arg\max_\gamma \sum_{i<j} a_{ij} \gamma \log e_{ij} + (1 - a_{ij}) \log\big(1 - e_{ij}^\gamma\big)
+        \sum_{i<j} a_{ij} \gamma \log e_{ij} + (1 - a_{ij}) \log (1 - e_{ij}^\gamma)
 
-    over the pairs of past queries near a query that name any of its candidates. So feedback counts for similar queries
-    where similar queries have had the same answers, and for the same query alone where they have not.
+    being largest over the pairs of past queries near a query that name any of its candidates, and one more pair that
+    stands for what is usual. Pairs less near than `APART` are left out. So feedback counts for similar queries where
+    similar queries have had the same answers, and for the same query alone where they have not.
 
     Args:
         near: of past queries to each other, (B, P, P).
@@ -46,7 +47,7 @@ def agreement_exponent(near: Tensor, held: Tensor) -> Tensor:
     speaks = named.sum(dim=1) > 0
     pairs = ((near > APART) & speaks.unsqueeze(1) & speaks.unsqueeze(2)).triu(diagonal=1)
     log_near = near.clamp(APART, 0.999).log()
-    exponents = torch.tensor(EXPONENTS)
+    exponents = near.new_tensor(EXPONENTS)
     agreed = exponents.unsqueeze(1) * (log_near * (pairs & agree)).sum(dim=(1, 2))
     disagreed = _log_rest(exponents.view(-1, 1, 1, 1) * log_near).mul_(pairs & ~agree).sum(dim=(2, 3))
     return exponents[(_prior(exponents).unsqueeze(1) + agreed + disagreed).argmax(dim=0)]

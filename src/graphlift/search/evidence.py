@@ -27,8 +27,7 @@ def nearness(metric: Metric, queries: Tensor, past: Tensor, nearest: Tensor) -> 
     Returns:
         (B, P).
     """
-    if metric is Metric.INNER_PRODUCT:
-        queries, past, nearest = (F.normalize(x, dim=-1) for x in (queries, past, nearest))
+    queries, past, nearest = _comparable(metric, queries, past, nearest)
     squares = (queries.unsqueeze(1) - past).square().sum(dim=2)
     return _by_yardstick(squares, queries, nearest)
 
@@ -45,10 +44,14 @@ def nearness_among(metric: Metric, queries: Tensor, past: Tensor, nearest: Tenso
     Returns:
         (B, P, P).
     """
-    if metric is Metric.INNER_PRODUCT:
-        queries, past, nearest = (F.normalize(x, dim=-1) for x in (queries, past, nearest))
-    squares = torch.cdist(past, past).square()
+    queries, past, nearest = _comparable(metric, queries, past, nearest)
+    squares = torch.cdist(past, past, compute_mode="donot_use_mm_for_euclid_dist").square()  # a product loses digits
     return _by_yardstick(squares.flatten(1), queries, nearest).view_as(squares)
+
+
+def _comparable(metric: Metric, *vectors: Tensor) -> tuple[Tensor, ...]:
+    """Vectors whose distances mean something: their directions under inner product."""
+    return tuple(F.normalize(x, dim=-1) for x in vectors) if metric is Metric.INNER_PRODUCT else vectors
 
 
 def _by_yardstick(squares: Tensor, queries: Tensor, nearest: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from graphlift.memory import Memory
 from graphlift.sampling import some
 from graphlift.search.familiarity import UNCHECKED
 from graphlift.training.gate import ndcg
-from graphlift.training.legacy import batch_of
 
 QUANTILES = (0.8, 0.5, 0.2, 0.05)
 """So many of the training queries are looked at twice, those that have no other one near; tried in this order."""
@@ -29,16 +28,16 @@ SAMPLED = 1000
 
 
 @torch.inference_mode()
-def choose_false_alarms(lifted: LiftedIndex, queries: Memory, arrived: tuple[int, ...] = ()) -> float:
+def choose_false_alarms(lifted: LiftedIndex, queries: Memory, batch: Tensor | None = None) -> float:
     """The largest of `FALSE_ALARMS` that held-out queries can afford; 0 where none is, and then nobody is strange.
 
-    The more false alarms are allowed, the more queries of another kind are noticed. ``arrived`` as in
+    The more false alarms are allowed, the more queries of another kind are noticed. ``batch`` as in
     `set_familiarity_bounds`.
     """
     bounds, beam = lifted.model.familiarity_bounds, lifted.beam()
     bounds.copy_(torch.tensor(UNCHECKED))
     loss = torch.from_numpy(ndcg(lifted, queries, beam) - ndcg(lifted.index, queries, beam))
-    known = _by_others(lifted, arrived)
+    known = _by_others(lifted, batch)
     for share in FALSE_ALARMS:
         bounds.copy_(_bounds(known, share))
         if float((loss * lifted.is_strange(queries.queries)).mean()) <= PRICE:
@@ -48,7 +47,7 @@ def choose_false_alarms(lifted: LiftedIndex, queries: Memory, arrived: tuple[int
 
 
 @torch.inference_mode()
-def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float, arrived: tuple[int, ...] = ()) -> None:
+def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float, batch: Tensor | None = None) -> None:
     """Set the bounds beyond which a query is strange, so that hardly more than a share of the training queries is.
 
     Where documents that answered are rare among all, even what was trained on looks strange; then every query counts
@@ -56,11 +55,12 @@ def set_familiarity_bounds(lifted: LiftedIndex, false_alarms: float, arrived: tu
 
     Args:
         lifted: whose model gets the bounds.
-        false_alarms: the share.
-        arrived: as in `graphlift.training.legacy.Legacy`. The share holds in every batch of queries: in all of them
-            together, a small corpus with few answers would bear the false alarms of large ones with many.
+        false_alarms: the share; of a batch at least one query.
+        batch: before which fit each query of the memory came, (Q,); all before the first where left out. The share
+            holds in every batch: in all of them together, a small corpus with few answers would bear the false alarms
+            of large ones with many. So a batch whose queries find no warm documents at all rules bounds out.
     """
-    bounds = _bounds(_by_others(lifted, arrived), false_alarms) if false_alarms else torch.tensor(UNCHECKED)
+    bounds = _bounds(_by_others(lifted, batch), false_alarms) if false_alarms else torch.tensor(UNCHECKED)
     lifted.model.familiarity_bounds.copy_(bounds)
 
 
@@ -97,10 +97,10 @@ def _least(num_warm: Tensor, alone: Tensor, share: float) -> float:
     return float(few[allowed]) if len(few) > allowed else torch.inf
 
 
-def _by_others(lifted: LiftedIndex, arrived: tuple[int, ...]) -> _ByOthers:
+def _by_others(lifted: LiftedIndex, batch: Tensor | None) -> _ByOthers:
     """Training queries, a sample of every batch."""
     memory = lifted.memory
-    batch = batch_of(memory, arrived, memory.queries)
+    batch = torch.zeros(len(memory), dtype=torch.int64) if batch is None else batch
     own = torch.cat([some((batch == number).nonzero().flatten(), SAMPLED, seed=0) for number in batch.unique()])
     queries = memory.queries[own]
     near = lifted.nearest_past(queries, lifted.lift_queries(queries), own)[0].amax(dim=1)

@@ -19,6 +19,7 @@ from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import ReplayedPairs, some
+from graphlift.search.familiarity import UNCHECKED
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
@@ -74,7 +75,9 @@ def fit_more(
     after = step.train()
     if step.lost(after) > config.more.max_loss:
         after = step.back(after)
-    false_alarms = choose_false_alarms(after, parts.held, legacy.arrived)
+    false_alarms = choose_false_alarms(
+        after, parts.held, batch_of(current.memory, legacy.arrived, after.memory.queries)
+    )
     beam = after.beam()
     scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
     past = {
@@ -89,7 +92,8 @@ def fit_more(
     if published:
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
-        set_familiarity_bounds(lifted, false_alarms, legacy.arrived)
+        batch = batch_of(current.memory, legacy.arrived, lifted.memory.queries)
+        set_familiarity_bounds(lifted, false_alarms, batch)
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
         legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
     gain = float((scores["after"] - scores["before"]).mean())
@@ -167,6 +171,7 @@ class _Step:
         def of_old() -> float:
             return float(self.guarded(lifted.model.ranker, self._guards(self.folds)).mean())
 
+        lifted.model.familiarity_bounds.copy_(torch.tensor(UNCHECKED))  # those of the version that serves
         step_back(new, old, of_new, of_old, self._allowed)
         del self.guards_after
         return self._lifted(lifted.model)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 
+import torch
 from torch import nn
 
 SHARES = (1.0, 0.8, 0.6, 0.4, 0.2)
@@ -20,7 +20,7 @@ def step_back(
     less, and hurts old ones far less.
 
     Args:
-        module: with the new weights; it ends with the mixed ones.
+        module: with the new weights; it ends with the mixed ones, and with its own buffers.
         old: the same with the old weights.
         new_score, old_score: of the module as it is, large is good.
         allowed: the least that the old score may be.
@@ -37,10 +37,13 @@ def step_back(
         >>> step_back(new, old, lambda: new.weight.item(), lambda: -new.weight.item(), allowed=-0.7)
         0.6
     """
-    after, before = deepcopy(module.state_dict()), old.state_dict()
+    before = dict(old.named_parameters())
+    after = {name: weight.detach().clone() for name, weight in module.named_parameters()}
 
+    @torch.no_grad()
     def mix(share: float) -> None:
-        module.load_state_dict({name: before[name].to(new).lerp(new, share) for name, new in after.items()})
+        for name, weight in module.named_parameters():
+            weight.copy_(before[name].to(weight).lerp(after[name], share))
 
     found: dict[float, float] = {}
     for share in SHARES:
