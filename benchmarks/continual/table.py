@@ -42,11 +42,19 @@ def _matrices(runs: dict[str, Any], part: str) -> np.ndarray:
 
 def _section(name: str, stream: dict[str, Any], part: str) -> str:
     tasks, frozen = stream["tasks"], np.array(stream["frozen"][part])
-    heads = ["method", *tasks, "average", *(f"forgotten: {task}" for task in tasks[:-1]), "forward transfer", "seconds"]
+    heads = [
+        "method",
+        *tasks,
+        "average",
+        *(f"forgotten: {task}" for task in tasks[:-1]),
+        "forward transfer",
+        "seconds",
+        "seeds",
+    ]
     lines = [
         f"### {name}, {part} queries",
         "",
-        f"nDCG@10 after the last task. Seeds: {len(next(iter(stream['runs'].values())))}.",
+        "nDCG@10 after the last task.",
         "",
         f"| {' | '.join(heads)} |",
         "|---" * len(heads) + "|",
@@ -58,8 +66,8 @@ def _section(name: str, stream: dict[str, Any], part: str) -> str:
         values = [*matrix[-1], matrix[-1].mean()]
         if method != JOINT:
             values += [*forgetting(matrix), forward_transfer(matrix, frozen)]
-        seconds = f"{np.mean([run['seconds'] for run in runs.values()]):.0f}"
-        lines.append(_row(f"**{method}**" if method == DEFAULT else method, values, len(heads), seconds))
+        ends = f"{np.mean([run['seconds'] for run in runs.values()]):.0f}", str(len(runs))
+        lines.append(_row(f"**{method}**" if method == DEFAULT else method, values, len(heads), ends))
     lines += ["", *_after_each(stream, part)] if stream["runs"].get(DEFAULT) else []
     return "\n".join([*lines, ""])
 
@@ -67,9 +75,8 @@ def _section(name: str, stream: dict[str, Any], part: str) -> str:
 def _after_each(stream: dict[str, Any], part: str) -> list[str]:
     """The default's scores after every task."""
     tasks, runs = stream["tasks"], stream["runs"][DEFAULT]
-    lines = [
-        f"The default after each task, and what its gate said (first seed):\n\n| after | {' | '.join(tasks)} | gate |"
-    ]
+    lines = ["The default after each task, and what its gate said with the first seed:", ""]
+    lines.append(f"| after | {' | '.join(tasks)} | gate |")
     lines.append("|---" * (len(tasks) + 2) + "|")
     said = ["", *next(iter(runs.values()))["gate"]]
     for task, row, gate in zip(tasks, _matrices(runs, part), said, strict=True):
@@ -77,9 +84,9 @@ def _after_each(stream: dict[str, Any], part: str) -> list[str]:
     return lines
 
 
-def _row(name: str, values: list[float], width: int, seconds: str = "-") -> str:
+def _row(name: str, values: list[float], width: int, ends: tuple[str, ...] = ("-", "-")) -> str:
     cells = [f"{value:.3f}" for value in values]
-    return f"| {' | '.join([name, *cells, *['-'] * (width - 2 - len(cells)), seconds])} |"
+    return f"| {' | '.join([name, *cells, *['-'] * (width - 1 - len(cells) - len(ends)), *ends])} |"
 
 
 def _images(images: dict[str, Any]) -> str:
