@@ -11,10 +11,6 @@ from torch import Tensor
 from graphlift.continual.reservoir import Reservoir
 from graphlift.memory import Memory
 
-NEW_PER_OLD = 2
-"""New pairs for each old one that is replayed; as many old ones as new ones hold the old no better, and the new gain
-less."""
-
 
 def some(numbers: Tensor, count: int, seed: int) -> Tensor:
     """A random sample of numbers (n,), ascending; all where there are no more than ``count``.
@@ -79,7 +75,7 @@ class AllPairs:
 
 
 class ReplayedPairs:
-    """Pairs of new queries, and for every `NEW_PER_OLD` of them one that was learned before.
+    """Pairs of new queries, and for each of them one that was learned before.
 
     Args:
         memory: old and new queries.
@@ -91,30 +87,26 @@ class ReplayedPairs:
         >>> memory = Memory.of(torch.eye(3), [{0: 1.0}, {1: 1.0}, {2: 1.0}])
         >>> past = Reservoir(5, torch.Generator())
         >>> past.add(torch.tensor([[0, 0]]))
-        >>> pairs = ReplayedPairs(memory, torch.tensor([1, 2]), 4, [past])
+        >>> pairs = ReplayedPairs(memory, torch.tensor([2]), 4, [past])
         >>> sorted(pairs.draw(torch.Generator()).tolist())
-        [[0, 0], [1, 1], [2, 2]]
+        [[0, 0], [2, 2]]
     """
 
     def __init__(self, memory: Memory, new: Tensor, per_query: int, past: Sequence[Reservoir]) -> None:
         self.new, self.past = new, [sample for sample in past if len(sample)]
         self.fresh = AllPairs(memory.select(new), per_query)
 
-    @property
-    def _num_old(self) -> int:
-        return -(-len(self.fresh) // NEW_PER_OLD) if self.past else 0  # rounded up
-
     def __len__(self) -> int:
-        return len(self.fresh) + self._num_old
+        return len(self.fresh) * (2 if self.past else 1)
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """New pairs and their share of old ones, shuffled."""
+        """New pairs and as many old ones, shuffled."""
         query, row = self.fresh.draw(generator).unbind(dim=1)
         pairs = torch.stack([self.new[query], row], dim=1)
         if self.past:
-            share = -(-self._num_old // len(self.past))
+            share = -(-len(pairs) // len(self.past))  # rounded up
             old = torch.cat([sample.draw(share, generator) for sample in self.past])
-            some_old = old[torch.randperm(len(old), generator=generator)[: self._num_old]]
+            some_old = old[torch.randperm(len(old), generator=generator)[: len(pairs)]]
             pairs = torch.cat([pairs, some_old])
         return pairs[torch.randperm(len(pairs), generator=generator)]
 

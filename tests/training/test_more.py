@@ -71,7 +71,7 @@ def test_new_queries_gain_and_old_ones_stay(stream):
     assert report.past_queries == 30
     assert set(report.past_ndcg) == set(report.dev_ndcg) == {"before", "after"}
     assert stream.score(lift, "new") > new + 0.1
-    assert stream.score(lift, "old") > old - 0.15  # the gate allowed 0.1, judged by 30 others
+    assert stream.score(lift, "old") > old - 0.1
     assert "queries learned before" in report.summary()
 
 

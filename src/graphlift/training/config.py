@@ -40,7 +40,7 @@ class MoreConfig(BaseModel):
         lift: schedule of the lift.
         ranker: schedule of the ranker.
         max_ranked: the ranker learns from at most so many new queries, and as many old ones.
-        replay: size of the sample of old pairs that is mixed into every batch, one for two new pairs; 0 for none.
+        replay: size of the sample of old pairs that is mixed into every batch, one for each new pair; 0 for none.
         ewc: strength of the pull back to weights that old queries need (`graphlift.continual.EWC`); 0 for none.
             Importances are scaled to a mean of 1, for the lift and for the ranker.
         ewc_decay: share of the old importances that is left after another time; the weights then have one anchor
