@@ -273,8 +273,10 @@ class LiftedIndex:
                 past = torch.cdist(queries, told.queries).topk(count, dim=1, largest=False).indices
                 around = self.index.metric, queries, told.queries[past], self.index.x[rows[:, 0]]
                 held = told.holds(past.unsqueeze(1), rows.unsqueeze(2)) & mask.unsqueeze(2)
-                exponent = agreement_exponent(nearness_among(*around), held).unsqueeze(1)
-                scores = moved(scores, mask, evidence(nearness(*around) ** exponent, held))
+                near = nearness(*around)
+                if (held & (near > 0).unsqueeze(1)).any():  # few searches are near anything that was told
+                    exponent = agreement_exponent(nearness_among(*around), held).unsqueeze(1)
+                    scores = moved(scores, mask, evidence(near**exponent, held))
         return scores
 
     def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:

@@ -73,27 +73,23 @@ def fit_more(
         legacy = replace(legacy, ewc=_penalty(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
     after = step.train()
-    if step.lost(after) > config.more.max_loss:
+    past = step.past(after)
+    if _lost(past) > config.more.max_loss:
         after = step.back(after)
-    false_alarms = choose_false_alarms(
-        after, parts.held, batch_of(current.memory, legacy.arrived, after.memory.queries)
-    )
+        past = step.past(after)
+    batch_among = partial(batch_of, current.memory, legacy.arrived)
+    false_alarms = choose_false_alarms(after, parts.held, batch_among(after.memory.queries))
     beam = after.beam()
     scores = {"before": ndcg(step.as_served(), parts.held, beam), "after": ndcg(after, parts.held, beam)}
-    past = {
-        "before": step.guarded(current.model.ranker, step.guards_before),
-        "after": step.guarded(after.model.ranker, step.guards_after),
-    }
     sure, interval = gain_is_sure(scores["before"], scores["after"], config.confidence)
-    lost = step.lost(after)
+    lost = _lost(past)
     published = sure and lost <= config.more.max_loss
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
-        batch = batch_of(current.memory, legacy.arrived, lifted.memory.queries)
-        set_familiarity_bounds(lifted, false_alarms, batch)
+        set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
         legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
     gain = float((scores["after"] - scores["before"]).mean())
@@ -176,12 +172,14 @@ class _Step:
         del self.guards_after
         return self._lifted(lifted.model)
 
-    def lost(self, lifted: LiftedIndex) -> float:
-        """What old queries lose by the next version in the mean, nDCG@10; 0 where none judges."""
-        if not self.guards_before:
-            return 0.0
-        before = self.guarded(self.current.model.ranker, self.guards_before)
-        return float((before - self.guarded(lifted.model.ranker, self.guards_after)).mean())
+    def past(self, lifted: LiftedIndex) -> dict[str, Scores]:
+        """nDCG@10 of every old query that judges, before this step and after it."""
+        return {"before": self.past_before, "after": self.guarded(lifted.model.ranker, self.guards_after)}
+
+    @cached_property
+    def past_before(self) -> Scores:
+        """nDCG@10 of every old query that judges, by what serves."""
+        return self.guarded(self.current.model.ranker, self.guards_before)
 
     def _lifted(self, model: LiftModel) -> LiftedIndex:
         told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)
@@ -190,8 +188,7 @@ class _Step:
     @property
     def _allowed(self) -> float:
         """The least that old queries may have."""
-        before = self.guarded(self.current.model.ranker, self.guards_before).mean()
-        return float(before) - self.stages.config.more.max_loss
+        return float(self.past_before.mean()) - self.stages.config.more.max_loss
 
     @cached_property
     def guards_before(self) -> Judges:
@@ -260,6 +257,11 @@ class _Step:
             return []
         subgraphs, owners = cross_fitted(self.current.index, folds, learned, numbers)
         return [(subgraphs, learned.select(owners))]
+
+
+def _lost(past: dict[str, Scores]) -> float:
+    """What old queries lose in the mean; 0 where none judges."""
+    return float((past["before"] - past["after"]).mean()) if len(past["before"]) else 0.0
 
 
 def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: Scores, after: Scores) -> list[Batch]:
