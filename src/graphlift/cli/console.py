@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -25,6 +28,12 @@ METRIC_NAMES = {"nDCG@10": "nDCG@10", "R@10": "Recall@10", "RR@10": "MRR@10"}
 def say(text: str) -> None:
     """Lines on stdout, never broken by us."""
     out.print(text, soft_wrap=True)
+
+
+def program() -> str:
+    """How to call graphlift again: as now where its name alone finds nothing, as in an environment not activated."""
+    called = sys.argv[0]
+    return called if Path(called).name == "graphlift" and shutil.which("graphlift") is None else "graphlift"
 
 
 def print_json(value: Any) -> None:

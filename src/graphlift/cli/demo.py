@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from graphlift.cli.console import counting, fitting, print_comparison, say
+from graphlift.cli.console import counting, fitting, print_comparison, program, say
 from graphlift.cli.examples import print_examples
 from graphlift.cli.html import write_html
 from graphlift.cli.vectors import vectors_of
@@ -56,7 +56,7 @@ def demo(
     print_examples("Terms that lost most", [example for example in examples if example.gain < 0][:2])
     say(
         f"\n{time.perf_counter() - started:.0f} seconds. Now try:\n"
-        f'    graphlift search {store} "coffee"\n'
-        f"    graphlift info {store}\n"
+        f'    {program()} search {store} "coffee"\n'
+        f"    {program()} info {store}\n"
         f"and open {report} in a browser."
     )
