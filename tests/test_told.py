@@ -27,7 +27,7 @@ def test_padding_names_nobody():
 
     def moved(padding):
         rows = torch.tensor([candidates + 4 * [padding]])
-        return lifted.told_outright(query, rows, mask, scores)[mask]
+        return lifted.told_outright(query, rows, rows[:, 0], mask, scores)[mask]
 
     assert torch.equal(moved(far), moved(candidates[-1]))
     assert (moved(far) != scores[mask]).any()

@@ -100,7 +100,7 @@ def _parts(
     learned = _of_hits(lifted.scores(subgraph, 0.0), subgraph, hits)[0] - scaled
     bonus = cold_bonus * lifted.is_cold(hits)
     scores = lifted.scores(subgraph, cold_bonus)
-    moved = lifted.told_outright(query, subgraph.rows, subgraph.mask, scores) - scores
+    moved = lifted.told_outright(query, subgraph.rows, subgraph.rows[:, 0], subgraph.mask, scores) - scores
     told = _of_hits(moved, subgraph, hits)[0]
     return [
         (part, None, 0.0, 0.0) if math.isnan(rest) else (part, rest, *added)

@@ -6,6 +6,7 @@ from copy import copy
 from functools import cache, cached_property
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,8 @@ from graphlift.search.evidence import evidence, lowered, nearness, nearness_amon
 from graphlift.search.familiarity import Familiarity
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
-from graphlift.serving.query_lift import QueryLift
+from graphlift.serving.past_scan import PastScan
+from graphlift.serving.query_lift import FEW, QueryLift
 from graphlift.serving.scorer import Scorer
 
 PastIndex = FlatIndex | HnswIndex
@@ -133,7 +135,17 @@ class LiftedIndex:
     @property
     def cold_bonus(self) -> float:
         """What a search adds to documents that no past query was answered by, unless it is told otherwise."""
-        return float(self.model.ranker.cold_bonus) if self.learned else 0.0
+        return float(self._cold_bonus) if self.learned else 0.0
+
+    @cached_property
+    def _cold_bonus(self) -> Vectors:
+        """The model's own, which a fit may still set."""
+        return self.model.ranker.cold_bonus.numpy()
+
+    @cached_property
+    def _familiarity_bounds(self) -> Vectors:
+        """The model's own, which a fit may still set."""
+        return self.model.familiarity_bounds.numpy()
 
     @cached_property
     def descent(self) -> Descent:
@@ -157,17 +169,22 @@ class LiftedIndex:
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:
         """Queries (B, C) of the frozen space, lifted."""
+        return torch.from_numpy(self._lifted(queries.numpy())[0])
+
+    def _lifted(self, queries: Vectors) -> tuple[Vectors, Vectors]:
+        """Queries lifted, (B, C), and the vectors that past queries are looked for with, (B, 2 D)."""
         if self.model.hierarchical is None:
             return self._query_lift(queries)
-        if not len(queries):
-            return queries
-        return torch.cat([self.model.lift_queries(chunk, self.index.x, self.descent) for chunk in queries.split(1024)])
+        frozen = torch.from_numpy(queries)
+        with torch.inference_mode():
+            parts = [self.model.lift_queries(part, self.index.x, self.descent) for part in frozen.split(1024)]
+            lifted = torch.cat(parts)
+            return lifted.numpy(), self.model.past_vectors(frozen, lifted).numpy()
 
     @cached_property
     def _query_lift(self) -> QueryLift:
         return QueryLift(self.model)
 
-    @torch.inference_mode()
     def search_rows(
         self, queries: Vectors, k: int, ef_search: int | None = None, cold_bonus: float | None = None
     ) -> tuple[Vectors, Rows]:
@@ -176,10 +193,12 @@ class LiftedIndex:
         ``cold_bonus`` is used in place of the model's own, see `graphlift.Lift.search`.
         """
         bonus = self.cold_bonus if cold_bonus is None else cold_bonus
-        chunks = [queries[start : start + BATCH] for start in range(0, len(queries), BATCH)] or [queries]
-        parts = [self._search(torch.from_numpy(chunk), k, ef_search, bonus) for chunk in chunks]
-        scores, rows = parts[0] if len(parts) == 1 else (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-        return scores.numpy(), rows.numpy()
+        if len(queries) <= BATCH:
+            return self._search(queries, k, ef_search, bonus)
+        starts = range(0, len(queries), BATCH)
+        parts = [self._search(queries[start : start + BATCH], k, ef_search, bonus) for start in starts]
+        scores, rows = map(np.concatenate, zip(*parts, strict=True))
+        return scores, rows
 
     @torch.inference_mode()
     def subgraphs(self, queries: Tensor, own: Tensor | None = None, ef_search: int | None = None) -> Subgraphs:
@@ -189,7 +208,7 @@ class LiftedIndex:
             chunk = slice(start, start + BATCH)
             lifted = self.lift_queries(queries[chunk])
             owned = None if own is None else own[chunk]
-            walked = self._walk(lifted, ef_search=ef_search)[1][:, : self.model.config.num_walked]
+            walked = torch.from_numpy(self._walk(lifted.numpy(), ef_search=ef_search)[1])
             past = self.nearest_past(queries[chunk], lifted, owned)[1]
             recalled = self.model.config.num_recalled
             drawn = build_subgraphs(self.space, queries[chunk], lifted, walked, past, recalled, owned)
@@ -201,10 +220,11 @@ class LiftedIndex:
         scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
         return scores + cold_bonus * subgraphs.cold
 
-    @torch.inference_mode()
     def is_strange(self, queries: Tensor) -> Tensor:
         """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
-        return self._strange(queries, *self.nearest_past(queries, self.lift_queries(queries)))
+        frozen, strange = queries.numpy(), torch.zeros(len(queries), dtype=torch.bool)
+        strange[self._strange(frozen, *self._nearest_past(self._lifted(frozen)[1]))] = True
+        return strange
 
     @cached_property
     def strangers(self) -> LiftedIndex:
@@ -220,58 +240,66 @@ class LiftedIndex:
         """Which documents no past query was answered by."""
         return self.space.answered.times(rows) == 0
 
-    def _search(self, queries: Tensor, k: int, ef_search: int | None, cold_bonus: float) -> tuple[Tensor, Tensor]:
-        lifted = self.lift_queries(queries)
-        near, past = self.nearest_past(queries, lifted)
+    def _search(self, queries: Vectors, k: int, ef_search: int | None, cold_bonus: float) -> tuple[Vectors, Rows]:
+        lifted, past_vectors = self._lifted(queries)
+        near, past = self._nearest_past(past_vectors)
         similarity, walked = self._walk(lifted, k, ef_search)
         num_walked = self.model.config.num_walked
         rows, scores = self._ranked(queries, lifted, walked[:, :num_walked], past)
         if cold_bonus:
-            scores = scores + cold_bonus * self.is_cold(rows)
+            bonus = cold_bonus * self.is_cold(torch.from_numpy(rows)).float()
+            rows, scores = _best_first(rows, scores + bonus.numpy())
         if len(self.told):
-            mask = scores > -torch.inf
-            scores = self.told_outright(queries, rows, mask, scores).masked_fill(~mask, -torch.inf)
+            rows, scores = _best_first(rows, self._told(queries, rows, scores, walked[:, 0]))
         if walked.shape[1] > num_walked:
-            rows, scores = _followed(rows, scores, walked[:, num_walked:], similarity[:, num_walked:])
-        scores, places = scores.topk(k)
-        rows = rows.gather(1, places)
+            tail = walked[:, num_walked:], similarity / self.model.similarity.scale
+            rows, scores = _best_first(*_followed(rows, scores, *tail))
+        scores, rows = scores[:, :k], rows[:, :k]
         strange = self._strange(queries, near, past)
-        if strange.any():
-            found = self.strangers.search_rows(queries[strange].numpy(), k, ef_search, 0.0)
-            scores[strange], rows[strange] = map(torch.from_numpy, found)
+        if len(strange):
+            scores[strange], rows[strange] = self.strangers.search_rows(queries[strange], k, ef_search, 0.0)
         return scores, rows
 
-    def _strange(self, queries: Tensor, near: Tensor, past: Tensor) -> Tensor:
-        """`is_strange` of queries whose nearest past ones are known."""
-        strange = torch.zeros(len(queries), dtype=torch.bool)
-        nearest, num_warm = self.model.familiarity_bounds.tolist()
+    def _strange(self, queries: Vectors, near: Vectors, past: Rows) -> Rows:
+        """The places of strange queries among those whose nearest past ones are known."""
+        nearest, num_warm = self._familiarity_bounds
         if num_warm < 0:
-            return strange
-        alone = (self.familiarity.nearest(near, past) < nearest).nonzero().flatten()
+            return _NOBODY
+        alone = np.flatnonzero(self.familiarity.nearest(near, past) < nearest)
         if len(alone):
-            strange[alone] = self.familiarity.num_warm(self.walk_frozen(queries[alone])) <= num_warm
-        return strange
+            alone = alone[self.familiarity.num_warm(self.walk_frozen(queries[alone])) <= num_warm]
+        return alone
 
-    def walk_frozen(self, queries: Tensor) -> Tensor:
+    def walk_frozen(self, queries: Vectors) -> Rows:
         """As many documents as the ranker takes, found without the lift, (B, m)."""
-        count = min(self.model.config.num_walked, len(self.index))
-        return torch.from_numpy(self.index.search_rows(queries.numpy(), count)[1])
+        return self.index.search_rows(queries, min(self.model.config.num_walked, len(self.index)))[1]
 
-    def _ranked(self, queries: Tensor, lifted: Tensor, walked: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Candidates and what the ranker makes of them, minus infinity where there is none, both (B, n)."""
+    def _ranked(self, queries: Vectors, lifted: Vectors, walked: Rows, past: Rows) -> tuple[Rows, Vectors]:
+        """Candidates, best first, and what the ranker makes of them, minus infinity where there is none, (B, n)."""
         scorer = self.scorer
         if scorer is not None:
             return scorer(queries, lifted, walked, past)
-        subgraphs = build_subgraphs(self.space, queries, lifted, walked, past, self.model.config.num_recalled)
-        return subgraphs.rows, self.scores(subgraphs, 0.0).masked_fill(~subgraphs.mask, -torch.inf)
+        with torch.inference_mode():
+            asked, moved, found, near = map(torch.from_numpy, (queries, lifted, walked, past))
+            subgraphs = build_subgraphs(self.space, asked, moved, found, near, self.model.config.num_recalled)
+            scores = self.scores(subgraphs, 0.0).masked_fill(~subgraphs.mask, -torch.inf)
+        return _best_first(subgraphs.rows.numpy(), scores.numpy())
 
-    def told_outright(self, queries: Tensor, rows: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
-        """The scores of candidates, and on top what people told outright, (B, n)."""
+    def _told(self, queries: Vectors, rows: Rows, scores: Vectors, first: Rows) -> Vectors:
+        """`told_outright` of candidates with minus infinity for those that there are not."""
+        asked, candidates, walked, before = map(torch.from_numpy, (queries, rows, first, scores))
+        there = before > -torch.inf
+        after = self.told_outright(asked, candidates, walked, there, before)
+        return after.masked_fill(~there, -torch.inf).numpy()
+
+    def told_outright(self, queries: Tensor, rows: Tensor, first: Tensor, mask: Tensor, scores: Tensor) -> Tensor:
+        """The scores of candidates, and on top what people told outright, (B, n); ``first`` is what the walk found
+        first, (B,)."""
         for told, moved in ((self.told.relevant, raised), (self.told.irrelevant, lowered)):
             if len(told):
                 count = min(self.model.config.num_past, len(told))
                 past = torch.cdist(queries, told.queries).topk(count, dim=1, largest=False).indices
-                around = self.index.metric, queries, told.queries[past], self.index.x[rows[:, 0]]
+                around = self.index.metric, queries, told.queries[past], self.index.x[first]
                 held = told.holds(past.unsqueeze(1), rows.unsqueeze(2)) & mask.unsqueeze(2)
                 near = nearness(*around)
                 if (held & (near > 0).unsqueeze(1)).any():  # few searches are near anything that was told
@@ -279,24 +307,35 @@ class LiftedIndex:
                     scores = moved(scores, mask, evidence(near**exponent, held))
         return scores
 
-    def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Tensor, Tensor]:
+    def _walk(self, lifted: Vectors, k: int = 1, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """What a walk in the lifted space finds: at least k, and as many as the ranker takes where there are."""
         count = min(max(k, self.model.config.num_walked), len(self.index))
-        similarity, rows = self.walk_index.search_rows(lifted.numpy(), count, self.beam(ef_search))
-        return torch.from_numpy(similarity) / self.model.similarity.scale, torch.from_numpy(rows)
+        return self.walk_index.search_rows(lifted, count, self.beam(ef_search))
 
     def nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The past queries nearest in both spaces together, without the query itself: similarity, number, (B, P)."""
-        spare = int(own is not None)
-        count = min(self.model.config.num_past, len(self.memory) - spare)
-        if count <= 0:
-            return torch.empty(len(queries), 0), torch.zeros(len(queries), 0, dtype=torch.int64)
-        vectors = self.model.past_vectors(queries, lifted).numpy()
-        near, past = map(torch.from_numpy, self.past.search_rows(vectors, count + spare))
+        found = self._nearest_past(self.model.past_vectors(queries, lifted).numpy(), spare=int(own is not None))
+        near, past = map(torch.from_numpy, found)
         if own is None:
             return near, past
-        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)[:, :count]
+        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)
+        others_first = others_first[:, : min(self.model.config.num_past, len(self.memory) - 1)]
         return near.gather(1, others_first), past.gather(1, others_first)
+
+    def _nearest_past(self, vectors: Vectors, spare: int = 0) -> tuple[Vectors, Rows]:
+        """`nearest_past` by `LiftModel.past_vectors`, and some more."""
+        count = min(self.model.config.num_past + spare, len(self.memory))
+        if count <= spare:
+            return np.empty((len(vectors), 0), dtype=np.float32), np.empty((len(vectors), 0), dtype=np.int64)
+        past = self._past_scan if len(vectors) < FEW else None
+        return (past or self.past).search_rows(vectors, count)
+
+    @cached_property
+    def _past_scan(self) -> PastScan | None:
+        return PastScan.of(self.past)
+
+
+_NOBODY = np.empty(0, dtype=np.int64)
 
 
 @cache
@@ -308,14 +347,21 @@ def _unlearned_model(channels: int, similarity: Similarity) -> LiftModel:
         return LiftModel(channels, similarity, config).eval()
 
 
-def _followed(rows: Tensor, scores: Tensor, tail: Tensor, similarity: Tensor) -> tuple[Tensor, Tensor]:
+def _best_first(rows: Rows, scores: Vectors) -> tuple[Rows, Vectors]:
+    """The same sorted by score, equal ones as they were."""
+    best = np.argsort(-scores, axis=1, kind="stable")
+    return np.take_along_axis(rows, best, axis=1), np.take_along_axis(scores, best, axis=1)
+
+
+def _followed(rows: Rows, scores: Vectors, tail: Rows, similarity: Vectors) -> tuple[Rows, Vectors]:
     """Candidates and scores (B, n), and behind them what the walk found and the ranker did not see (B, t), in the order
-    of the walk."""
-    there = scores > -torch.inf
-    floor = scores.masked_fill(~there, torch.inf).amin(dim=1, keepdim=True)
-    seen = (tail.unsqueeze(2) == rows.masked_fill(~there, -1).unsqueeze(1)).any(dim=2)
-    behind = (floor - 1 + similarity - similarity[:, :1]).masked_fill(seen, -torch.inf)
-    return torch.cat([rows, tail], dim=1), torch.cat([scores, behind], dim=1)
+    of the walk; similarity is of all that it found."""
+    there = scores > -np.inf
+    floor = np.where(there, scores, np.inf).min(axis=1, keepdims=True)
+    seen = (tail[:, :, None] == np.where(there, rows, -1)[:, None]).any(axis=2)
+    similarity = similarity[:, -tail.shape[1] :]
+    behind = np.where(seen, -np.inf, floor - 1 + similarity - similarity[:, :1])
+    return np.concatenate([rows, tail], axis=1), np.concatenate([scores, behind], axis=1)
 
 
 def _links(index: HnswIndex) -> Tensor:

@@ -55,7 +55,7 @@ def test_another_process_serves_the_new_version_and_can_take_it_back(stored, wor
     lift.rollback()
     again = lift.search(world.queries)
     np.testing.assert_array_equal(again.ids, before.ids)
-    np.testing.assert_array_equal(again.scores, before.scores)
+    np.testing.assert_allclose(again.scores, before.scores, rtol=1e-6)  # past queries were lifted in other batches
 
 
 def test_what_a_fit_leaves_is_stored(stored):

@@ -19,7 +19,7 @@ class FlatIndex:
     """
 
     def __init__(self, vectors: Vectors, metric: Metric) -> None:
-        self.metric = metric
+        self.vectors, self.metric = vectors, metric
         self._faiss = faiss.IndexFlat(vectors.shape[1], faiss_metric(metric))
         self._faiss.add(vectors)
 

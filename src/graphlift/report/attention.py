@@ -119,7 +119,8 @@ def _listening(
 ) -> Listening:
     subgraphs = lifted.subgraphs(vector)
     ranker, mask, rows, past = lifted.model.ranker, subgraphs.mask[0], subgraphs.rows[0], subgraphs.past[0]
-    scores = lifted.told_outright(vector, subgraphs.rows, subgraphs.mask, lifted.scores(subgraphs, lifted.cold_bonus))
+    scores = lifted.scores(subgraphs, lifted.cold_bonus)
+    scores = lifted.told_outright(vector, subgraphs.rows, subgraphs.rows[:, 0], subgraphs.mask, scores)
     scores = scores[0].masked_fill(~mask, -torch.inf)
     heard = ranker.attention(subgraphs)[0]  # (n, n + P)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from graphlift.index.storage import Rows
 from graphlift.memory import Memory
+from graphlift.metric import Vectors
 
 UNCHECKED = (-torch.inf, -1.0)
 """Bounds that no query is beyond: all count as familiar."""
@@ -28,15 +31,15 @@ class Familiarity:
     Example:
         >>> memory = Memory.of(torch.eye(2), [{0: 1.0}, {1: 1.0}])
         >>> known = Familiarity.of(memory, Memory.empty(2), num_documents=4)
-        >>> near, past = torch.tensor([[0.9, 0.1], [0.2, 0.1]]), torch.tensor([[0, 1], [1, 0]])
+        >>> near, past = np.array([[0.9, 0.1], [0.2, 0.1]], dtype=np.float32), np.array([[0, 1], [1, 0]])
         >>> known.nearest(near, past)
-        tensor([0.9000, 0.2000])
-        >>> known.num_warm(torch.tensor([[0, 1], [2, 3]])).tolist()
+        array([0.9, 0.2], dtype=float32)
+        >>> known.num_warm(np.array([[0, 1], [2, 3]])).tolist()
         [2, 0]
     """
 
-    learned: Tensor
-    warm: Tensor
+    learned: npt.NDArray[np.bool_]
+    warm: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, memory: Memory, told: Memory, num_documents: int) -> Self:
@@ -44,12 +47,12 @@ class Familiarity:
         learned = ~memory.known_to(told) if len(told) else torch.ones(len(memory), dtype=torch.bool)
         warm = torch.zeros(num_documents, dtype=torch.bool)
         warm[memory.rows[learned[memory.query_of_answer]]] = True
-        return cls(learned, warm)
+        return cls(learned.numpy(), warm.numpy())
 
-    def nearest(self, near: Tensor, past: Tensor) -> Tensor:
+    def nearest(self, near: Vectors, past: Rows) -> Vectors:
         """Similarity to the nearest past query that was learned, of what was found: similarities and whose, (B, P)."""
-        return near.masked_fill(~self.learned[past], -torch.inf).amax(dim=1)
+        return np.where(self.learned[past], near, np.float32(-np.inf)).max(axis=1)
 
-    def num_warm(self, rows: Tensor) -> Tensor:
+    def num_warm(self, rows: Rows) -> npt.NDArray[np.int64]:
         """How many of the documents of each query, rows (B, m), answered a past query, (B,)."""
-        return self.warm[rows].sum(dim=1)
+        return self.warm[rows].sum(axis=1)

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
 
+from graphlift.metric import Metric, Vectors
 from graphlift.model import LiftModel
+from graphlift.nn import fast
+
+FEW = 20
+"""From so many queries on, a product of matrices beats loops."""
+TINY = np.float32(1e-12)
+"""Shorter vectors are not stretched to unit length, as in torch."""
 
 
 class QueryLift:
-    """`LiftModel.lift_queries` of a linear encoder, with the weights as they are now multiplied ahead.
+    """All that is linear in a query, for arrays: `LiftModel.lift_queries` of a linear encoder, and its past vectors.
+
+    The weights are multiplied ahead, as they are now.
 
     Args:
         model: on the CPU, with ``query_encoder="linear"``.
 
     Example:
-        >>> from graphlift.metric import Metric
         >>> from graphlift.model import ModelConfig
         >>> from graphlift.search.similarity import Similarity
         >>> lift = QueryLift(LiftModel(2, Similarity(Metric.COSINE), ModelConfig()))
-        >>> lift(torch.tensor([[0.6, 0.8]]))
-        tensor([[0.6000, 0.8000]])
+        >>> lifted, past_vectors = lift(np.array([[0.6, 0.8]], dtype=np.float32))
+        >>> past_vectors
+        array([[0.6, 0.8, 0.6, 0.8]], dtype=float32)
     """
 
     def __init__(self, model: LiftModel) -> None:
-        lin = model.query_map.lin
+        lin, similarity, axes = model.query_map.lin, model.similarity, model.past_axes
         with torch.no_grad():
-            self.matrix = (torch.eye(model.channels) + lin.weight).T.contiguous()
-            self.shift = lin.bias * model.similarity.unit
-        self.finish = model.similarity.finish
+            matrix = torch.eye(model.channels) + lin.weight.T
+            shift = lin.bias * similarity.unit
+            self.matrix = torch.cat([matrix, axes, matrix @ axes], dim=1).numpy()
+            self.shift = torch.cat([shift, torch.zeros(axes.shape[1]), shift @ axes]).numpy()
+        self.channels, self.behind = model.channels, model.channels + axes.shape[1]
+        self.normalised = similarity.metric is Metric.COSINE
 
-    def __call__(self, queries: Tensor) -> Tensor:
-        """Lifted queries (B, C)."""
-        return self.finish(torch.addmm(self.shift, queries, self.matrix))
+    def __call__(self, queries: Vectors) -> tuple[Vectors, Vectors]:
+        """Lifted queries (B, C), and what `LiftModel.past_vectors` makes of both, (B, 2 D)."""
+        kernels = fast.loops("graphlift.serving.kernels") if len(queries) < FEW else None
+        if kernels is not None:
+            product = np.empty((len(queries), len(self.shift)), dtype=np.float32)
+            kernels.lift(queries, self.matrix, self.shift, self.channels, self.behind, self.normalised, product)
+            return product[:, : self.channels], product[:, self.channels :]
+        product = queries @ self.matrix + self.shift
+        lifted = product[:, : self.channels]
+        if self.normalised:
+            length = np.maximum(np.linalg.norm(lifted, axis=1, keepdims=True), TINY)
+            lifted /= length
+            product[:, self.behind :] /= length
+        return lifted, product[:, self.channels :]

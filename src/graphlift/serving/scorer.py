@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from graphlift.index.storage import Rows
+from graphlift.metric import Vectors
 from graphlift.nn import fast
 from graphlift.nn.conv import RuvectorConv
 from graphlift.nn.ranker import SubgraphRanker
@@ -38,13 +38,13 @@ class Scorer:
             return None
         return cls(kernels.score, kernels.Ground.of(space), kernels.fold(ranker), num_recalled)
 
-    def __call__(self, frozen: Tensor, lifted: Tensor, walked: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of candidates and their scores, minus infinity where there is none, both (B, n).
+    def __call__(self, frozen: Vectors, lifted: Vectors, walked: Rows, past: Rows) -> tuple[Rows, Vectors]:
+        """Rows of candidates, best first, and their scores, minus infinity where there is none, both (B, n).
 
         Shapes: frozen and lifted (B, C), walked (B, m), past (B, P), as in `build_subgraphs`.
         """
         size = len(walked), walked.shape[1] + self.num_recalled
         rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
-        given = frozen, lifted, walked, past, self.ground, self.num_recalled, self.weights, rows, scores
-        fast.run(self.score, len(walked), *given)
-        return torch.from_numpy(rows), torch.from_numpy(scores)
+        given = map(np.ascontiguousarray, (frozen, lifted, walked, past))
+        fast.run(self.score, len(walked), *given, self.ground, self.num_recalled, self.weights, rows, scores)
+        return rows, scores

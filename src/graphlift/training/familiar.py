@@ -104,6 +104,6 @@ def _by_others(lifted: LiftedIndex, batch: Tensor | None) -> _ByOthers:
     own = torch.cat([some((batch == number).nonzero().flatten(), SAMPLED, seed=0) for number in batch.unique()])
     queries = memory.queries[own]
     near = lifted.nearest_past(queries, lifted.lift_queries(queries), own)[0].amax(dim=1)
-    rows = lifted.walk_frozen(queries)
+    rows = torch.from_numpy(lifted.walk_frozen(queries.numpy()))
     of_others = lifted.space.answered.times(rows) - memory.holds(own.unsqueeze(1), rows).float()
     return _ByOthers(near, (of_others > 0).sum(dim=1), batch[own])

@@ -6,10 +6,19 @@ everything here has a twin in torch that gives the same numbers.
 
 from __future__ import annotations
 
-from graphlift.nn.kernels.elementary import Array, compiled
+import math
+
+import numpy as np
+
+from graphlift.nn.kernels.elementary import F4, Array, compiled
+from graphlift.serving.kernels.best import keep_best, put_best_first
 from graphlift.serving.kernels.folding import fold as fold
+from graphlift.serving.kernels.products import add_product, dot, similarities
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
+
+TINY = 1e-12
+"""Shorter vectors are not stretched to unit length, as in torch."""
 
 
 @compiled
@@ -26,8 +35,30 @@ def score(
     rows: Array,
     scores: Array,
 ) -> None:
-    """Candidates and their scores for queries first to last, into rows and scores, which are as wide as can be."""
+    """Candidates, best first, and their scores for queries first to last, into rows and scores, as wide as can be."""
     for query in range(first, last):
         drawn = draw(frozen[query], lifted[query], walked[query], past[query], ground, num_recalled)
-        rows[query, : len(drawn.rows)] = drawn.rows
-        rank(drawn, weights, scores[query])
+        put_best_first(drawn.rows, rank(drawn, weights), rows[query], scores[query])
+
+
+@compiled
+def lift(queries: Array, matrix: Array, shift: Array, channels: int, behind: int, normalised: bool, out: Array) -> None:
+    """Queries (B, C) times a matrix plus a shift, into ``out`` (B, C + 2 D); its first C columns get unit length, and
+    what is made of them, from the column ``behind`` on, is scaled alike."""
+    out[:] = shift
+    add_product(queries, matrix, out)
+    if normalised:
+        for row in out:
+            lifted = row[:channels]
+            factor = F4(1 / max(math.sqrt(dot(lifted, lifted)), TINY))
+            lifted *= factor
+            row[behind:] *= factor
+
+
+@compiled
+def nearest(queries: Array, vectors: Array, by_distance: bool, near: Array, numbers: Array) -> None:
+    """The most similar of ``vectors`` (N, D) for each query (B, D), best first: how similar, and which, both (B, k)."""
+    everyone, found = np.arange(len(vectors)), np.empty(len(vectors), F4)
+    for query in range(len(queries)):
+        similarities(queries[query], vectors, everyone, by_distance, found)
+        keep_best(found, near[query], numbers[query])

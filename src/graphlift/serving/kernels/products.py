@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from graphlift.nn.kernels.elementary import Array, inner
 
 
@@ -29,41 +31,44 @@ def add_product(a: Array, b: Array, out: Array) -> None:
 
 
 @inner
-def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
-    """Products of a vector x (C,) with eight rows of ``vectors``, into eight numbers of ``out``."""
-    r0, r1, r2, r3 = vectors[rows[0]], vectors[rows[1]], vectors[rows[2]], vectors[rows[3]]
-    r4, r5, r6, r7 = vectors[rows[4]], vectors[rows[5]], vectors[rows[6]], vectors[rows[7]]
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = x.dtype.type(0)
-    for c in range(len(x)):
-        e = x[c]
-        s0 += e * r0[c]
-        s1 += e * r1[c]
-        s2 += e * r2[c]
-        s3 += e * r3[c]
-        s4 += e * r4[c]
-        s5 += e * r5[c]
-        s6 += e * r6[c]
-        s7 += e * r7[c]
-    out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7] = s0, s1, s2, s3, s4, s5, s6, s7
+def dot(a: Array, b: Array) -> np.float32:
+    """The product of two vectors (C,)."""
+    total = a.dtype.type(0)
+    for c in range(len(a)):
+        total += a[c] * b[c]
+    return total
 
 
 @inner
-def products(x: Array, y: Array, vectors: Array, first: int, of_x: Array, of_y: Array) -> None:
-    """Products of two vectors (C,) with four rows of ``vectors``, from ``first`` on, to the same places of the outputs.
+def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
+    """Products of a vector x (C,) with some rows of ``vectors``, into ``out``; eight at a time."""
+    whole = len(rows) - len(rows) % 8
+    for i in range(0, whole, 8):
+        r0, r1, r2, r3 = vectors[rows[i]], vectors[rows[i + 1]], vectors[rows[i + 2]], vectors[rows[i + 3]]
+        r4, r5, r6, r7 = vectors[rows[i + 4]], vectors[rows[i + 5]], vectors[rows[i + 6]], vectors[rows[i + 7]]
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = x.dtype.type(0)
+        for c in range(len(x)):
+            e = x[c]
+            s0 += e * r0[c]
+            s1 += e * r1[c]
+            s2 += e * r2[c]
+            s3 += e * r3[c]
+            s4 += e * r4[c]
+            s5 += e * r5[c]
+            s6 += e * r6[c]
+            s7 += e * r7[c]
+        out[i], out[i + 1], out[i + 2], out[i + 3] = s0, s1, s2, s3
+        out[i + 4], out[i + 5], out[i + 6], out[i + 7] = s4, s5, s6, s7
+    for i in range(whole, len(rows)):
+        out[i] = dot(x, vectors[rows[i]])
 
-    Two by four is what fits the registers of a processor without AVX-512: six loads for eight sums.
-    """
-    r0, r1, r2, r3 = vectors[first], vectors[first + 1], vectors[first + 2], vectors[first + 3]
-    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = x.dtype.type(0)
-    for c in range(len(x)):
-        e, f, g0, g1, g2, g3 = x[c], y[c], r0[c], r1[c], r2[c], r3[c]
-        x0 += e * g0
-        x1 += e * g1
-        x2 += e * g2
-        x3 += e * g3
-        y0 += f * g0
-        y1 += f * g1
-        y2 += f * g2
-        y3 += f * g3
-    of_x[first], of_x[first + 1], of_x[first + 2], of_x[first + 3] = x0, x1, x2, x3
-    of_y[first], of_y[first + 1], of_y[first + 2], of_y[first + 3] = y0, y1, y2, y3
+
+@inner
+def similarities(x: Array, vectors: Array, rows: Array, by_distance: bool, out: Array) -> None:
+    """Products of x (C,) with some rows of ``vectors``, or negative squared distances to them, into ``out``."""
+    dots(x, vectors, rows, out)
+    if by_distance:
+        own = dot(x, x)
+        for i in range(len(rows)):
+            row = vectors[rows[i]]
+            out[i] = 2 * out[i] - own - dot(row, row)

@@ -15,11 +15,13 @@ from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
-from graphlift.serving.kernels.products import dots, products
+from graphlift.serving.kernels.products import add_product, dot, similarities
 
 LANES = 16
 """The width of matrices is a multiple of this."""
 CHANNELS, PAST_CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS), len(EDGE_ATTRS)
+SIEVE = 2048
+"""Rows that are told apart at a glance."""
 _FREE = -1
 
 
@@ -123,14 +125,6 @@ def _similarity(product: np.float32, a: np.float32, b: np.float32, ground: Groun
 
 
 @inner
-def _dot(a: Array, b: Array) -> np.float32:
-    total = F4(0)
-    for c in range(len(a)):
-        total += a[c] * b[c]
-    return total
-
-
-@inner
 def _near(query: Array, vectors: Array, past: Array, ground: Ground) -> Array:
     """Similarity of past queries to the query, (P,)."""
     near = np.empty(len(past), F4)
@@ -225,39 +219,29 @@ def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -
 @inner
 def _towards(query: Array, vectors: Array, rows: Array, ground: Ground, to_query: Array) -> None:
     """Similarity of the candidates to the query, into ``to_query`` (w,)."""
-    n, whole, own = len(rows), len(rows) - len(rows) % 8, _dot(query, query)
-    to_query[n:] = 0
-    for i in range(0, whole, 8):
-        dots(query, vectors, rows[i : i + 8], to_query[i : i + 8])
-    for i in range(whole, n):
-        to_query[i] = _dot(query, vectors[rows[i]])
-    for i in range(n):
-        square = _dot(vectors[rows[i]], vectors[rows[i]]) if ground.by_distance else F4(0)
-        to_query[i] = _similarity(to_query[i], own, square, ground)
+    to_query[len(rows) :] = 0
+    similarities(query, vectors, rows, ground.by_distance, to_query)
+    to_query *= ground.inverse
 
 
 @inner
 def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
     """Similarity of candidates and past queries to candidates, into ``links`` (n + P, w)."""
-    n, width = len(rows), links.shape[1]
-    nodes = np.zeros((max(n + len(past), width), vectors.shape[1]), F4)
+    n, channels = len(rows), vectors.shape[1]
+    nodes, candidates = np.empty((n + len(past), channels), F4), np.zeros((channels, links.shape[1]), F4)
     for i in range(n):
         nodes[i] = vectors[rows[i]]
+        candidates[:, i] = nodes[i]
     for p in range(len(past)):
         nodes[n + p] = past_vectors[past[p]]
-    for j in range(0, n + len(past), 2):
-        other = min(j + 1, n + len(past) - 1)
-        for i in range(j // 4 * 4 if other < n else 0, width, 4):  # what lies before is known from the other side
-            products(nodes[j], nodes[other], nodes, i, links[j], links[other])
-    for j in range(n):
-        for i in range(j // 4 * 4):
-            links[j, i] = links[i, j]
+    links[:] = 0
+    add_product(nodes, candidates, links)
     if ground.by_distance:
-        square = np.empty(len(nodes), F4)
+        square = np.zeros(max(len(nodes), links.shape[1]), F4)
         for j in range(len(nodes)):
-            square[j] = _dot(nodes[j], nodes[j])
-        for j in range(n + len(past)):
-            for i in range(width):
+            square[j] = dot(nodes[j], nodes[j])
+        for j in range(len(nodes)):
+            for i in range(links.shape[1]):
                 links[j, i] += links[j, i] - square[i] - square[j]
     links *= ground.inverse
 
@@ -290,9 +274,14 @@ def _share(answered: Array, n: int, shared: Array) -> None:
 def _link(links: Array, rows: Array, table: Array, linked: Array) -> None:
     """Which candidates the index links, in either direction; it links no past query."""
     linked[:] = 0
+    sieve = np.zeros(SIEVE, np.uint8)  # most links lead elsewhere, and need not be looked up
+    for row in rows:
+        sieve[row & (SIEVE - 1)] = 1
     for i in range(len(rows)):
-        for target in links[rows[i]]:
-            if target >= 0:
+        near = links[rows[i]]
+        for slot in range(len(near)):
+            target = near[slot]
+            if sieve[target & (SIEVE - 1)] and target >= 0:
                 j = table[_slot(table, target), 1]
                 if j != _FREE:
                     linked[i, j] = linked[j, i] = 1
@@ -367,14 +356,14 @@ def _describe(
 @inner
 def _record(lifted: Array, rows: Array, ground: Ground, attr: Array) -> None:
     """What candidates answered in all the past."""
-    own = _dot(lifted, lifted)
+    own = dot(lifted, lifted)
     for i in range(len(rows)):
         line = ground.place[rows[i]]
         count = ground.counts[line]
         attr[13, i] = math.log1p(count)
         if count > 0:
             total = ground.sums[line]
-            product, square = _dot(total, lifted) / count, _dot(total, total) / (count * count)
+            product, square = dot(total, lifted) / count, dot(total, total) / (count * count)
             if ground.normalised:
                 product /= max(F4(math.sqrt(square)), F4(1e-12))
             attr[14, i], attr[15, i] = 1, _similarity(product, square, own, ground)
