@@ -29,5 +29,5 @@ class PastScan:
     def search_rows(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """Similarities and numbers of the k nearest, both (Q, k)."""
         near, past = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
-        self.nearest(np.ascontiguousarray(queries), self.vectors, self.by_distance, near, past)
+        self.nearest(queries, self.vectors, self.by_distance, near, past)
         return near, past

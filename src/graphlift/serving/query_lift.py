@@ -48,11 +48,10 @@ class QueryLift:
         if kernels is not None:
             product = np.empty((len(queries), len(self.shift)), dtype=np.float32)
             kernels.lift(queries, self.matrix, self.shift, self.channels, self.behind, self.normalised, product)
-            return product[:, : self.channels], product[:, self.channels :]
-        product = queries @ self.matrix + self.shift
-        lifted = product[:, : self.channels]
-        if self.normalised:
-            length = np.maximum(np.linalg.norm(lifted, axis=1, keepdims=True), TINY)
-            lifted /= length
-            product[:, self.behind :] /= length
-        return lifted, product[:, self.channels :]
+        else:
+            product = queries @ self.matrix + self.shift
+            if self.normalised:
+                length = np.maximum(np.linalg.norm(product[:, : self.channels], axis=1, keepdims=True), TINY)
+                product[:, : self.channels] /= length
+                product[:, self.behind :] /= length
+        return np.ascontiguousarray(product[:, : self.channels]), np.ascontiguousarray(product[:, self.channels :])
