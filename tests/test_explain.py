@@ -118,7 +118,7 @@ def test_effect_of_a_neighbor_is_what_cutting_it_out_does(world, lift):
             for neighbor in one.neighbors:
                 gone = rows.index(lift.index.ids.rows([neighbor.id])[0])
                 kept = [i for i in range(len(rows)) if i != gone]
-                links = kept + list(range(len(rows), len(rows) + whole.past.shape[1]))
+                links = kept + list(range(len(rows), whole.edge_attr.shape[3]))
                 cut = {f.name: getattr(whole, f.name)[:, kept] for f in fields(whole) if f.name in unlinked}
                 cut["edge_attr"] = whole.edge_attr[:, :, kept][..., links]
                 without = replace(whole, **cut)

@@ -12,7 +12,9 @@ from graphlift.store.snapshot import Snapshot
 from graphlift.training.config import LoopConfig, MoreConfig
 
 QUICK = FitConfig(
-    model=ModelConfig(num_walked=20, num_recalled=5, num_past=8, hidden_channels=16, num_layers=1, heads=2),
+    model=ModelConfig(
+        num_walked=20, num_recalled=5, num_past=8, num_past_nodes=6, hidden_channels=16, num_layers=1, heads=2
+    ),
     lift=LoopConfig(epochs=8, batch_size=64, lr=5e-3),
     ranker=LoopConfig(epochs=3, batch_size=32, lr=3e-3),
     random_negatives=64,

@@ -22,7 +22,7 @@ from graphlift.model import LiftModel, ModelConfig
 from graphlift.search.agreement import agreement_exponent
 from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, nearness_among, raised
-from graphlift.search.familiarity import Familiarity
+from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 from graphlift.serving.past_scan import PastScan
@@ -155,7 +155,10 @@ class LiftedIndex:
     @cached_property
     def scorer(self) -> Scorer | None:
         """The compiled way from a query to its candidates' scores, where there is one; made at the first search."""
-        return Scorer.of(self.space, self.model.ranker, self.model.config.num_recalled) if self.learned else None
+        if not self.learned:
+            return None
+        config = self.model.config
+        return Scorer.of(self.space, self.model.ranker, config.num_recalled, config.num_past_nodes)
 
     @torch.inference_mode()
     def lift_documents(self, first: int = 0) -> Vectors:
@@ -210,10 +213,16 @@ class LiftedIndex:
             owned = None if own is None else own[chunk]
             walked = torch.from_numpy(self._walk(lifted.numpy(), ef_search=ef_search)[1])
             past = self.nearest_past(queries[chunk], lifted, owned)[1]
-            recalled = self.model.config.num_recalled
-            drawn = build_subgraphs(self.space, queries[chunk], lifted, walked, past, recalled, owned)
-            parts.append(drawn.compact())
+            parts.append(self._drawn(queries[chunk], lifted, walked, past, owned).compact())
         return Subgraphs.cat(parts)
+
+    def _drawn(
+        self, queries: Tensor, lifted: Tensor, walked: Tensor, past: Tensor, own: Tensor | None = None
+    ) -> Subgraphs:
+        """`build_subgraphs` by the model's configuration."""
+        config = self.model.config
+        counts = config.num_recalled, config.num_past_nodes
+        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own)
 
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
         """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""
@@ -271,8 +280,8 @@ class LiftedIndex:
         return alone
 
     def walk_frozen(self, queries: Vectors) -> Rows:
-        """As many documents as the ranker takes, found without the lift, (B, m)."""
-        return self.index.search_rows(queries, min(self.model.config.num_walked, len(self.index)))[1]
+        """The documents that are around queries without the lift, (B, m)."""
+        return self.index.search_rows(queries, min(AROUND, len(self.index)))[1]
 
     def _ranked(self, queries: Vectors, lifted: Vectors, walked: Rows, past: Rows) -> tuple[Rows, Vectors]:
         """Candidates, best first, and what the ranker makes of them, minus infinity where there is none, (B, n)."""
@@ -281,7 +290,7 @@ class LiftedIndex:
             return scorer(queries, lifted, walked, past)
         with torch.inference_mode():
             asked, moved, found, near = map(torch.from_numpy, (queries, lifted, walked, past))
-            subgraphs = build_subgraphs(self.space, asked, moved, found, near, self.model.config.num_recalled)
+            subgraphs = self._drawn(asked, moved, found, near)
             scores = self.scores(subgraphs, 0.0).masked_fill(~subgraphs.mask, -torch.inf)
         return _best_first(subgraphs.rows.numpy(), scores.numpy())
 

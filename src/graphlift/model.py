@@ -32,7 +32,8 @@ class ModelConfig(BaseModel):
         query_encoder: ``"linear"``, or ``"hierarchical"`` for the walk through the index's levels on top of it.
         num_walked: candidates of a query that the walk brings.
         num_recalled: further candidates, which near past queries were answered by.
-        num_past: past queries in a query's subgraph.
+        num_past: past queries near a query that vote for candidates.
+        num_past_nodes: the nearest of them, which are nodes of its subgraph, too, and are listened to.
         past_channels: channels of either space in which near past queries are looked for, at most C.
         hidden_channels: width of a node's state in the subgraph.
         num_layers: message passing steps in the subgraph.
@@ -45,9 +46,10 @@ class ModelConfig(BaseModel):
 
     ranker: Literal["subgraph", "evidence"] = "subgraph"
     query_encoder: Literal["linear", "hierarchical"] = "linear"
-    num_walked: int = Field(default=48, ge=1)
-    num_recalled: int = Field(default=16, ge=0)
+    num_walked: int = Field(default=24, ge=1)
+    num_recalled: int = Field(default=8, ge=0)
     num_past: int = Field(default=32, ge=1)
+    num_past_nodes: int = Field(default=8, ge=0)
     past_channels: int = Field(default=64, ge=1)
     hidden_channels: int = Field(default=48, ge=1)
     num_layers: int = Field(default=1, ge=1)

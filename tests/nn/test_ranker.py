@@ -25,7 +25,7 @@ def draw(space, num_past=PAST):
     frozen, lifted = (space.similarity.finish(torch.randn(BATCH, space.frozen.shape[1])) for _ in range(2))
     walk = torch.stack([torch.randperm(len(space.frozen))[:WALKED] for _ in range(BATCH)])
     past = torch.stack([torch.randperm(11)[:num_past] for _ in range(BATCH)])
-    drawn = build_subgraphs(space, frozen, lifted, walk, past, RECALLED)
+    drawn = build_subgraphs(space, frozen, lifted, walk, past, RECALLED, num_past_nodes=PAST)
     mask = drawn.mask.clone()
     mask[0, -2:], mask[1, 2] = False, False  # masked at the end, where recall fell short, and in between
     return replace(drawn, mask=mask)

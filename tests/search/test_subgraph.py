@@ -13,7 +13,7 @@ from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
 
 METRICS = list(Metric)
-BATCH, WALKED, PAST, RECALLED = 3, 7, 5, 4
+BATCH, WALKED, PAST, NODES, RECALLED = 3, 7, 5, 3, 4
 
 
 def similarity_of(space, a, b):
@@ -96,11 +96,11 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
             "answers": math.log1p(len(answers[p])),
             "answers among the candidates": math.log1p(len(answers[p] & set(rows))),
         }
-        for i, p in enumerate(past)
+        for i, p in enumerate(past[:NODES])
     ]
     links = [[link(space, answers, past, row, other) for other in rows] for row in rows]
     for row, listed in zip(rows, links, strict=True):
-        listed += [link_to_past(space, answers, row, p) for p in past]
+        listed += [link_to_past(space, answers, row, p) for p in past[:NODES]]
     return rows, nodes, pasts, links
 
 
@@ -129,7 +129,7 @@ def draw(space, own=False):
     walk = torch.stack([torch.randperm(len(space.frozen))[:WALKED] for _ in range(BATCH)])
     order = torch.stack([torch.randperm(len(space.memory)) for _ in range(BATCH)])
     numbers, past = order[:, 0], order[:, 1 : PAST + 1]
-    return frozen, lifted, walk, past, RECALLED, numbers if own else None
+    return frozen, lifted, walk, past, RECALLED, NODES, numbers if own else None
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["strangers", "own queries"])
@@ -138,11 +138,11 @@ def test_equal_to_the_slow_implementation(make_space, metric, own):
     recalled, warm_through_own = 0, 0
     for _ in range(5):
         space = make_space(metric)
-        frozen, lifted, walk, past, count, numbers = draw(space, own)
-        found = build_subgraphs(space, frozen, lifted, walk, past, count, numbers)
+        frozen, lifted, walk, past, count, nodes, numbers = draw(space, own)
+        found = build_subgraphs(space, frozen, lifted, walk, past, count, nodes, numbers)
         assert found.rows.shape == (BATCH, WALKED + RECALLED)
         for b in range(BATCH):
-            rows, nodes, pasts, links = naive(
+            rows, described, pasts, links = naive(
                 space,
                 frozen[b],
                 lifted[b],
@@ -157,15 +157,15 @@ def test_equal_to_the_slow_implementation(make_space, metric, own):
             recalled += n - WALKED
             if numbers is not None:
                 warm_through_own += sum(row in space.memory.answers(int(numbers[b])).tolist() for row in rows)
-            node_attr = torch.tensor([list(node.values()) for node in nodes])
+            node_attr = torch.tensor([list(node.values()) for node in described])
             past_attr = torch.tensor([list(p.values()) for p in pasts])
             edge_attr = torch.tensor([[list(e.values()) for e in listed] for listed in links])
             assert_close(found.node_attr[b, :n], node_attr, rtol=1e-4, atol=1e-4)
             assert_close(found.past_attr[b], past_attr, rtol=1e-4, atol=1e-4)
-            real = torch.cat([found.mask[b], torch.ones(PAST, dtype=torch.bool)])
+            real = torch.cat([found.mask[b], torch.ones(NODES, dtype=torch.bool)])
             assert_close(found.edge_attr[b].movedim(0, -1)[:n][:, real].float(), edge_attr, rtol=3e-3, atol=3e-3)
             assert_close(found.similarity[b, :n], node_attr[:, 0], rtol=1e-4, atol=1e-4)
-            assert tuple(nodes[0]) == NODE_ATTRS
+            assert tuple(described[0]) == NODE_ATTRS
             assert (tuple(pasts[0]), tuple(links[0][0])) == (PAST_ATTRS, EDGE_ATTRS)
     assert recalled > BATCH  # the case is not empty
     assert warm_through_own or not own
@@ -174,14 +174,14 @@ def test_equal_to_the_slow_implementation(make_space, metric, own):
 def reachable(subgraphs):
     """What a network may see: attributes of real candidates and the links from real nodes to them."""
     seen = [subgraphs.rows[subgraphs.mask], subgraphs.node_attr[subgraphs.mask], subgraphs.past_attr]
-    real = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(subgraphs.past.shape)], dim=1)
+    real = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(subgraphs.past_attr.shape[:2])], dim=1)
     return [*seen, subgraphs.edge_attr.movedim(1, -1)[subgraphs.mask.unsqueeze(2) & real.unsqueeze(1)].float()]
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_own_answers_never_count(make_space, metric):
     space = make_space(metric)
-    frozen, lifted, walk, past, count, numbers = draw(space, own=True)
+    frozen, lifted, walk, past, count, nodes, numbers = draw(space, own=True)
     for b, query in enumerate(numbers.tolist()):
         answers = [dict.fromkeys(space.memory.answers(q).tolist(), 1.0) for q in range(len(space.memory))]
         seen = []
@@ -191,7 +191,9 @@ def test_own_answers_never_count(make_space, metric):
             changed = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
             one = slice(b, b + 1)
             seen.append(
-                reachable(build_subgraphs(changed, frozen[one], lifted[one], walk[one], past[one], count, numbers[one]))
+                reachable(
+                    build_subgraphs(changed, frozen[one], lifted[one], walk[one], past[one], count, nodes, numbers[one])
+                )
             )
         for other in seen[1:]:
             for mine, theirs in zip(other, seen[0], strict=True):
@@ -200,9 +202,9 @@ def test_own_answers_never_count(make_space, metric):
 
 def test_without_leave_one_out_own_answers_do_count(make_space):
     space = make_space()
-    frozen, lifted, walk, past, count, numbers = draw(space, own=True)
+    frozen, lifted, walk, past, count, nodes, numbers = draw(space, own=True)
     answered = torch.stack([space.memory.holds(n, row) for n, row in zip(numbers, walk, strict=True)])
-    strangers, own = (build_subgraphs(space, frozen, lifted, walk, past, count, o) for o in (None, numbers))
+    strangers, own = (build_subgraphs(space, frozen, lifted, walk, past, count, nodes, o) for o in (None, numbers))
     channel = NODE_ATTRS.index("past queries that it answered")
     difference = strangers.node_attr[..., channel].expm1() - own.node_attr[..., channel].expm1()
     assert_close(difference[:, :WALKED], answered.float(), atol=1e-4, rtol=0)
@@ -211,8 +213,8 @@ def test_without_leave_one_out_own_answers_do_count(make_space):
 @pytest.mark.parametrize("num_recalled", [0, 1, 20])
 def test_no_candidate_twice(make_space, num_recalled):
     space = make_space()
-    frozen, lifted, walk, past, _, _ = draw(space)
-    found = build_subgraphs(space, frozen, lifted, walk, past, num_recalled)
+    frozen, lifted, walk, past, *_ = draw(space)
+    found = build_subgraphs(space, frozen, lifted, walk, past, num_recalled, NODES)
     assert torch.equal(found.rows[:, :WALKED], walk)
     for b in range(BATCH):
         rows = found.rows[b, found.mask[b]].tolist()
@@ -224,10 +226,10 @@ def test_no_candidate_twice(make_space, num_recalled):
 def test_padding_changes_nothing(make_space):
     """Masked places look like document 0, which is a real and much answered candidate here."""
     space = make_space()
-    frozen, lifted, walk, past, _, _ = draw(space)
+    frozen, lifted, walk, past, *_ = draw(space)
     memory = Memory.of(space.memory.queries, [{0: 1.0, 3 + q: 1.0} for q in range(len(space.memory))])
     space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
-    few, many = (build_subgraphs(space, frozen, lifted, walk, past, count) for count in (PAST + 1, 90))
+    few, many = (build_subgraphs(space, frozen, lifted, walk, past, count, NODES) for count in (PAST + 1, 90))
     assert not few.mask.all()
     for mine, theirs in zip(reachable(many), reachable(few), strict=True):
         assert_close(mine, theirs)
@@ -237,8 +239,8 @@ def test_padding_changes_nothing(make_space):
 def test_memory_of_nothing(make_space, metric):
     space = make_space(metric)
     empty = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), torch.empty(0, 5), space.links)
-    frozen, lifted, walk, _, count, _ = draw(space)
-    found = build_subgraphs(empty, frozen, lifted, walk, torch.empty(BATCH, 0, dtype=torch.int64), count)
+    frozen, lifted, walk, _, count, nodes, _ = draw(space)
+    found = build_subgraphs(empty, frozen, lifted, walk, torch.empty(BATCH, 0, dtype=torch.int64), count, nodes)
     assert not found.mask[:, WALKED:].any()
     assert found.node_attr.isfinite().all()
     assert found.past_attr.shape == (BATCH, 0, len(PAST_ATTRS))
@@ -262,19 +264,21 @@ def test_memory_without_answers(make_space):
 
 
 def test_attributes_are_finite_under_masked_candidates_too(make_space):
-    found = build_subgraphs(space := make_space(), *draw(space)[:4], 30)
+    found = build_subgraphs(space := make_space(), *draw(space)[:4], 30, NODES)
     assert not found.mask.all()
     assert all(part.isfinite().all() for part in (found.node_attr, found.past_attr, found.edge_attr))
 
 
 def test_a_batch_is_its_queries_one_by_one(make_space):
     space = make_space()
-    frozen, lifted, walk, past, count, numbers = draw(space, own=True)
-    together = build_subgraphs(space, frozen, lifted, walk, past, count, numbers)
+    frozen, lifted, walk, past, count, nodes, numbers = draw(space, own=True)
+    together = build_subgraphs(space, frozen, lifted, walk, past, count, nodes, numbers)
     singles = []
     for b in range(BATCH):
         one = slice(b, b + 1)
-        singles.append(build_subgraphs(space, frozen[one], lifted[one], walk[one], past[one], count, numbers[one]))
+        singles.append(
+            build_subgraphs(space, frozen[one], lifted[one], walk[one], past[one], count, nodes, numbers[one])
+        )
     joined = Subgraphs.cat(singles)
     assert len(joined) == BATCH
     for mine, theirs in zip(reachable(joined), reachable(together), strict=True):

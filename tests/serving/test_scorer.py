@@ -21,6 +21,8 @@ from graphlift.serving import scorer as door
 from graphlift.serving.scorer import Scorer
 
 pytest.importorskip("numba")
+NODES = 4
+"""Past queries that are nodes, of five or more that vote."""
 
 
 def draw(space, batch=4, walked=7, past=5):
@@ -43,7 +45,7 @@ def awake(channels, layers, heads, subgraphs):
 
 
 def assert_same(space, ranker, drawn, recalled):
-    subgraphs = build_subgraphs(space, *drawn, recalled)
+    subgraphs = build_subgraphs(space, *drawn, recalled, NODES)
     rows, scores = scored(space, ranker, drawn, recalled)
     with torch.inference_mode():
         expected = ranker(subgraphs).masked_fill(~subgraphs.mask, -torch.inf)
@@ -54,7 +56,7 @@ def assert_same(space, ranker, drawn, recalled):
 
 def scored(space, ranker, drawn, recalled):
     """The compiled scorer's answer, as tensors."""
-    found = Scorer.of(space, ranker, recalled)(*(part.numpy() for part in drawn))
+    found = Scorer.of(space, ranker, recalled, NODES)(*(part.numpy() for part in drawn))
     return tuple(map(torch.from_numpy, found))
 
 
@@ -71,7 +73,7 @@ def test_equal_to_torch(make_space, metric, channels, layers, heads):
     for documents, walked, past, width, count in ((23, 7, 5, 5, 4), (60, 33, 9, 16, 6), (40, 1, 1, 3, 0)):
         space = make_space(metric, documents, 11, width)
         drawn = draw(space, walked=walked, past=past)
-        ranker = awake(channels, layers, heads, build_subgraphs(space, *drawn, count))
+        ranker = awake(channels, layers, heads, build_subgraphs(space, *drawn, count, NODES))
         recalled += int(assert_same(space, ranker, drawn, count).mask[:, walked:].sum())
     assert recalled  # the case is not empty
 
@@ -82,7 +84,7 @@ def test_votes_are_dense(make_space):
     memory = Memory.of(space.memory.queries, [dict.fromkeys(range(q % 3, 200, 3), 1.0) for q in range(40)])
     space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
     drawn = draw(space, walked=20, past=30)
-    ranker = awake(12, 1, 3, build_subgraphs(space, *drawn, 16))
+    ranker = awake(12, 1, 3, build_subgraphs(space, *drawn, 16, NODES))
     assert assert_same(space, ranker, drawn, 16).mask.all()
 
 
@@ -90,7 +92,7 @@ def test_votes_are_dense(make_space):
 def test_without_past(make_space, metric):
     space = make_space(metric)
     drawn = draw(space)
-    ranker = awake(12, 2, 3, build_subgraphs(space, *drawn, 6))
+    ranker = awake(12, 2, 3, build_subgraphs(space, *drawn, 6, NODES))
     empty = torch.empty(0, 5)
     space = Space.of(space.similarity, space.frozen, space.lifted, Memory.empty(5), empty, space.links)
     assert not assert_same(space, ranker, (*drawn[:3], drawn[3][:, :0]), 6).mask[:, 7:].any()
@@ -107,7 +109,7 @@ def test_fresh_ranker_keeps_the_order_of_the_walk(make_space):
 def test_a_batch_is_its_queries_one_by_one(make_space, threads):
     space = make_space()
     drawn = draw(space, batch=5)
-    scorer = Scorer.of(space, awake(12, 2, 3, build_subgraphs(space, *drawn, 4)), 4)
+    scorer = Scorer.of(space, awake(12, 2, 3, build_subgraphs(space, *drawn, 4, NODES)), 4, NODES)
     drawn = [part.numpy() for part in drawn]
     together = scorer(*drawn)
     for b in range(5):
@@ -122,11 +124,11 @@ def test_other_layers_and_no_compiler_have_no_scorer(make_space, monkeypatch):
         pass
 
     space, ranker = make_space(), SubgraphRanker(12, 1, 3)
-    assert Scorer.of(space, ranker, 4) is not None
+    assert Scorer.of(space, ranker, 4, NODES) is not None
     ranker.convs[0] = Other(12, 12, 3, edge_dim=4)
-    assert Scorer.of(space, ranker, 4) is None
+    assert Scorer.of(space, ranker, 4, NODES) is None
     monkeypatch.setattr(door.fast, "loops", lambda package: None)
-    assert Scorer.of(space, SubgraphRanker(12, 1, 3), 4) is None
+    assert Scorer.of(space, SubgraphRanker(12, 1, 3), 4, NODES) is None
 
 
 @pytest.mark.parametrize("metric", list(Metric))

@@ -122,7 +122,7 @@ class SubgraphRanker(nn.Module):
         """First states of candidates and past queries, who listens to whom, and the links' attributes."""
         past = self.embed_past(self.norm_past(subgraphs.past_attr))
         states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
-        heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + P)
+        heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + S)
         # A mean taken off all links alike would cancel in the softmax, so they are scaled only.
         stretch = EDGE_SCALE / self.norm_edge.deviation
         edge_attr = subgraphs.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
@@ -136,7 +136,7 @@ class SubgraphRanker(nn.Module):
 
     @torch.no_grad()
     def attention(self, subgraphs: Subgraphs) -> Tensor:
-        """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + P).
+        """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + S).
 
         Only where it `attends`.
         """

@@ -31,7 +31,7 @@ def facts(lift: Lift) -> dict[str, dict[str, str]]:
         groups["Model"] = {
             "query encoder": model.config.query_encoder,
             "candidates per query": f"{model.config.num_walked} walked, {model.config.num_recalled} recalled",
-            "past queries per query": str(model.config.num_past),
+            "past queries per query": f"{model.config.num_past} vote, {model.config.num_past_nodes} are listened to",
             "ranker": f"{counted(model.config.num_layers, f'{model.config.conv} layer')}, "
             f"{model.config.hidden_channels} wide, {model.config.heads} heads",
             "weights": f"{sum(p.numel() for p in model.parameters()):,}",

@@ -53,7 +53,7 @@ class Side(NamedTuple):
         to_query: similarity of candidate and query, (B, n).
         near: similarity of past query and query, (B, P).
         weight: softmax of that, (B, P).
-        links: similarity of candidate with candidate and past query, (B, n, n + P).
+        links: similarity of candidate with candidate and past query that is a node, (B, n, n + S).
     """
 
     to_query: Tensor
@@ -115,26 +115,34 @@ def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answere
 
 
 def attributes_of_past(frozen: Side, lifted: Side, answered: Tensor, answers: Tensor) -> Tensor:
-    """Attributes of past queries, (B, P, number of `PAST_ATTRS`); ``answers`` is how many each has, (B, P)."""
-    reciprocal_rank = 1 / (1 + torch.arange(answers.shape[1]))
+    """Attributes of the S past queries that are nodes, (B, S, number of `PAST_ATTRS`).
+
+    Args:
+        frozen, lifted: the subgraphs in both spaces.
+        answered: which candidate answered which of all, float (B, n, P).
+        answers: how many answers each of them has, (B, S).
+    """
+    count = answers.shape[1]
+    reciprocal_rank = 1 / (1 + torch.arange(count))
     return torch.stack(
         [
-            lifted.near,
-            frozen.near,
-            lifted.weight,
-            frozen.weight,
-            reciprocal_rank.expand_as(lifted.near),
+            lifted.near[:, :count],
+            frozen.near[:, :count],
+            lifted.weight[:, :count],
+            frozen.weight[:, :count],
+            reciprocal_rank.expand_as(answers),
             answers.float().log1p(),
-            answered.sum(dim=1).log1p(),
+            answered[..., :count].sum(dim=1).log1p(),
         ],
         dim=2,
     )
 
 
 def attributes_of_links(frozen: Side, lifted: Side, answered: Tensor, linked: Tensor) -> Tensor:
-    """Attributes of links, channels first, (B, number of `EDGE_ATTRS`, n, n + P); ``linked`` is (B, n, n)."""
-    shared = torch.cat([_shared(answered), answered], dim=2)
-    return torch.stack([lifted.links, frozen.links, shared, F.pad(linked, (0, answered.shape[2]))], dim=1)
+    """Attributes of links, channels first, (B, number of `EDGE_ATTRS`, n, n + S); ``linked`` is (B, n, n)."""
+    nodes = lifted.links.shape[2] - lifted.links.shape[1]
+    shared = torch.cat([_shared(answered), answered[..., :nodes]], dim=2)
+    return torch.stack([lifted.links, frozen.links, shared, F.pad(linked, (0, nodes))], dim=1)
 
 
 def _best(answered: Tensor, near: Tensor) -> Tensor:

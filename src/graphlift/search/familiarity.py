@@ -13,6 +13,8 @@ from graphlift.index.storage import Rows
 from graphlift.memory import Memory
 from graphlift.metric import Vectors
 
+AROUND = 48
+"""So many documents around a query say whether it is strange."""
 UNCHECKED = (-torch.inf, -1.0)
 """Bounds that no query is beyond: all count as familiar."""
 

@@ -27,17 +27,17 @@ VOTE_TEMPERATURE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Subgraphs:
-    """The subgraphs of B queries: n candidates and P past queries each.
+    """The subgraphs of B queries: n candidates and S past queries each, and P of those that vote.
 
     Attributes:
         rows: candidates, int64 (B, n).
         mask: which candidates are real, (B, n).
-        past: past queries, by their numbers in the memory, nearest first, int64 (B, P).
+        past: past queries that vote, by their numbers in the memory, int64 (B, P), nearest first; S of them are nodes.
         similarity: lifted similarity of query and candidate, (B, n).
         node_attr: attributes of candidates, (B, n, number of `NODE_ATTRS`).
-        past_attr: attributes of past queries, (B, P, number of `PAST_ATTRS`).
+        past_attr: attributes of past queries that are nodes, (B, S, number of `PAST_ATTRS`).
         edge_attr: attributes of the links from candidates and past queries to candidates,
-            channels first, (B, number of `EDGE_ATTRS`, n, n + P).
+            channels first, (B, number of `EDGE_ATTRS`, n, n + S).
     """
 
     rows: Tensor
@@ -122,6 +122,7 @@ def build_subgraphs(
     walk: Tensor,
     past: Tensor,
     num_recalled: int,
+    num_past_nodes: int,
     own: Tensor | None = None,
 ) -> Subgraphs:
     """Draw the subgraphs of B queries.
@@ -132,6 +133,7 @@ def build_subgraphs(
         walk: rows that the walk in the lifted space found, distinct, best first, int64 (B, m).
         past: the nearest past queries, nearest first, int64 (B, P).
         num_recalled: how many more candidates may join because near past queries were answered by them.
+        num_past_nodes: how many of the past queries are nodes, the nearest ones.
         own: the queries' own numbers in the memory, where they are part of it: their own answers then do not
             count in any attribute, (B,). ``past`` must not name them.
     """
@@ -148,8 +150,8 @@ def build_subgraphs(
     batch = torch.arange(len(walk)).unsqueeze(1)
     answered = _answered(batch * STRIDE + rows, mask, answer, slot, past.shape[1])  # (B, n, P)
 
-    frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows])
-    lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows])
+    frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
+    lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
     record = _record(space, rows, lifted, own)
     return Subgraphs(
         rows,
@@ -157,7 +159,7 @@ def build_subgraphs(
         past,
         lifted_side.to_query,
         attributes_of_candidates(frozen_side, lifted_side, record, answered, mask),
-        attributes_of_past(frozen_side, lifted_side, answered, memory.counts[past]),
+        attributes_of_past(frozen_side, lifted_side, answered, memory.counts[past[:, :num_past_nodes]]),
         attributes_of_links(frozen_side, lifted_side, answered, linked(space.links, rows, mask)),
     )
 
@@ -174,10 +176,10 @@ class _Nearness(NamedTuple):
         near = similarity.pairwise(query.unsqueeze(1), past).squeeze(1)
         return cls(past, near, (near / VOTE_TEMPERATURE).softmax(dim=1))
 
-    def side(self, similarity: Similarity, query: Tensor, candidates: Tensor) -> Side:
+    def side(self, similarity: Similarity, query: Tensor, candidates: Tensor, num_past_nodes: int) -> Side:
         """The whole subgraph in this space, once its candidates (B, n, C) are known."""
         to_query = similarity.pairwise(candidates, query.unsqueeze(1)).squeeze(2)
-        links = similarity.pairwise(candidates, torch.cat([candidates, self.past], dim=1))
+        links = similarity.pairwise(candidates, torch.cat([candidates, self.past[:, :num_past_nodes]], dim=1))
         return Side(to_query, self.similarity, self.weight, links)
 
 

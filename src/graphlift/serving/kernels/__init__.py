@@ -31,13 +31,14 @@ def score(
     past: Array,
     ground: Ground,
     num_recalled: int,
+    num_past_nodes: int,
     weights: Weights,
     rows: Array,
     scores: Array,
 ) -> None:
     """Candidates, best first, and their scores for queries first to last, into rows and scores, as wide as can be."""
     for query in range(first, last):
-        drawn = draw(frozen[query], lifted[query], walked[query], past[query], ground, num_recalled)
+        drawn = draw(frozen[query], lifted[query], walked[query], past[query], ground, num_recalled, num_past_nodes)
         put_best_first(drawn.rows, rank(drawn, weights), rows[query], scores[query])
 
 

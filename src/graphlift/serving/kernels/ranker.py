@@ -1,7 +1,7 @@
 """`graphlift.nn.ranker` for one subgraph.
 
-States have channels first and candidates last, so that every step runs along candidates, and weights stand as torch
-keeps them.
+Candidates' states have channels first and candidates last, so that every step runs along candidates, and weights stand
+as torch keeps them. Past queries are too few for that: their states have channels last, and their weights are transposed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from graphlift.serving.kernels.subgraph import Drawn
 class Weights(NamedTuple):
     """A ranker's weights, multiplied ahead where nothing lies between two of them; layers stacked on the first axis.
 
-    Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, those of ``tell``
-    message, key and value of a past query, those of ``heard`` and ``mean`` update gate, reset gate and candidate state.
+    Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, columns of ``tell``
+    message, key and value of a past query, rows of ``heard`` and ``mean`` update gate, reset gate and candidate state.
     The embeddings' second matrices are part of ``tell`` and of the first ``listen``.
 
     Attributes:
         node_mean, node_deviation, past_mean, past_deviation: of attributes.
         node_in, node_bias, past_in, past_bias: first matrices of the embeddings.
         listen, listen_bias: (L, 6 C, C), (L, 6 C).
-        tell, tell_bias: (L, 3 C, C), (L, 3 C).
+        tell, tell_bias: (L, C, 3 C), (L, 3 C).
         heard, heard_bias: (L, 3 C, C), (L, 3 C).
         mean: (L, 3 C, C).
         state: (L, C, C).
@@ -72,9 +72,7 @@ def rank(drawn: Drawn, weights: Weights) -> Array:
     attr = _standardised(drawn.node_attr, weights.node_mean, weights.node_deviation)
     attr[:, n:] = 0
     states = _embedded(attr, weights.node_in, weights.node_bias)
-    past = _embedded(
-        _standardised(drawn.past_attr, weights.past_mean, weights.past_deviation), weights.past_in, weights.past_bias
-    )
+    past = _embedded_past(drawn.past_attr, weights)
     for layer in range(len(weights.listen)):
         states = _layer(states, past, drawn.links, n, weights, layer)
     scores = np.empty(n, F4)
@@ -109,14 +107,34 @@ def _linear(x: Array, weight: Array, bias: Array) -> Array:
 
 
 @inner
+def _told(x: Array, weight: Array, bias: Array) -> Array:
+    """(S, K) -> (S, R), with the weight (K, R)."""
+    out = np.empty((len(x), weight.shape[1]), F4)
+    out[:] = bias
+    add_product(x, weight, out)
+    return out
+
+
+@inner
 def _embedded(x: Array, weight: Array, bias: Array) -> Array:
     """The first half of an embedding: matrix and GELU."""
-    out = _linear(x, weight, bias)
-    for c in range(len(out)):
-        row = out[c]
-        for i in range(len(row)):
-            row[i] = F4(0.5) * row[i] * (F4(1) + _erf(row[i] * F4(0.70710678)))
-    return out
+    return _gelu(_linear(x, weight, bias))
+
+
+@inner
+def _embedded_past(attr: Array, weights: Weights) -> Array:
+    """The same of past queries, attributes (number of `PAST_ATTRS`, S) -> (S, C)."""
+    x = _standardised(attr, weights.past_mean, weights.past_deviation)
+    return _gelu(_told(x.T, weights.past_in, weights.past_bias))
+
+
+@inner
+def _gelu(x: Array) -> Array:
+    """In place."""
+    flat = x.ravel()
+    for i in range(len(flat)):
+        flat[i] = F4(0.5) * flat[i] * (F4(1) + _erf(flat[i] * F4(0.70710678)))
+    return x
 
 
 @inner
@@ -135,12 +153,12 @@ def _erf(x: float) -> float:
 
 @inner
 def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer: int) -> Array:
-    """Next states (C, w) of n candidates from their states and those of the past queries (C, P)."""
+    """Next states (C, w) of n candidates from their states and those of the past queries (S, C)."""
     channels, width = x.shape
     heads = weights.edge.shape[1]
     size = channels // heads
     own = _linear(x, weights.listen[layer], weights.listen_bias[layer])
-    told = _linear(past, weights.tell[layer], weights.tell_bias[layer])
+    told = _told(past, weights.tell[layer], weights.tell_bias[layer])
     query, message = own[2 * channels : 3 * channels], own[3 * channels : 4 * channels]
     heard = np.zeros((channels, width), F4)
     scores, total = np.empty((links.shape[1], width), F4), np.empty(width, F4)
@@ -149,10 +167,10 @@ def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer:
         past_key, past_value = key - 3 * channels, value - 3 * channels
         _bias(links, weights.edge[layer, h], scores)
         add_product(own[key : key + size, :n].T, query[mine], scores[:n])
-        add_product(told[past_key : past_key + size].T, query[mine], scores[n:])
+        add_product(told[:, past_key : past_key + size], query[mine], scores[n:])
         _exponentials(scores, total)
         add_product(own[value : value + size, :n], scores[:n], heard[mine])
-        add_product(told[past_value : past_value + size, :], scores[n:], heard[mine])
+        add_product(told[:, past_value : past_value + size].T, scores[n:], heard[mine])
         for c in range(h * size, (h + 1) * size):
             for i in range(width):
                 heard[c, i] /= total[i]
@@ -163,11 +181,11 @@ def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer:
 @inner
 def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int) -> Array:
     """What all candidates hear alike, (3 C,): the mean message, and all biases."""
-    channels, num_past = len(message), told.shape[1]
+    channels, num_past = len(message), len(told)
     out, weight = weights.heard_bias[layer].copy(), weights.mean[layer]
     mean = np.empty(channels, F4)
     for c in range(channels):
-        mean[c] = (message[c, :n].sum() + told[c].sum()) / F4(n + num_past)
+        mean[c] = (message[c, :n].sum() + told[:, c].sum()) / F4(n + num_past)
     for r in range(len(out)):
         for c in range(channels):
             out[r] += weight[r, c] * mean[c]

@@ -72,14 +72,14 @@ class Ground(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A subgraph of n candidates in matrices of width w.
+    """A subgraph of n candidates in matrices of width w, and of S past queries.
 
     Attributes:
         rows: candidates, (n,).
         similarity: lifted similarity of query and candidate, (w,).
         node_attr: (number of `NODE_ATTRS`, w).
-        past_attr: (number of `PAST_ATTRS`, P).
-        links: from each of n candidates and P past queries, (number of `EDGE_ATTRS`, n + P, w).
+        past_attr: (number of `PAST_ATTRS`, S).
+        links: from each of n candidates and S past queries, (number of `EDGE_ATTRS`, n + S, w).
     """
 
     rows: Array
@@ -90,26 +90,29 @@ class Drawn(NamedTuple):
 
 
 @inner
-def draw(frozen: Array, lifted: Array, walked: Array, past: Array, ground: Ground, num_recalled: int) -> Drawn:
+def draw(
+    frozen: Array, lifted: Array, walked: Array, past: Array, ground: Ground, num_recalled: int, num_past_nodes: int
+) -> Drawn:
     """The subgraph of one query: its vectors (C,), rows that the walk found (m,), past queries near (P,)."""
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
     rows, answered, table = _recall(walked, past, weight_frozen, weight_lifted, ground, num_recalled)
     width = answered.shape[1]
-    links = np.empty((LINK_CHANNELS, len(rows) + len(past), width), F4)
+    heard = past[:num_past_nodes]
+    links = np.empty((LINK_CHANNELS, len(rows) + len(heard), width), F4)
     to_lifted, to_frozen = np.empty(width, F4), np.empty(width, F4)
     _towards(lifted, ground.lifted, rows, ground, to_lifted)
     _towards(frozen, ground.frozen, rows, ground, to_frozen)
-    _among(ground.lifted, rows, ground.past_lifted, past, ground, links[0])
-    _among(ground.frozen, rows, ground.past_frozen, past, ground, links[1])
+    _among(ground.lifted, rows, ground.past_lifted, heard, ground, links[0])
+    _among(ground.frozen, rows, ground.past_frozen, heard, ground, links[1])
     _share(answered, len(rows), links[2])
     _link(ground.links, rows, table, links[3])
     node_attr = np.zeros((CHANNELS, width), F4)
     _describe(to_frozen, to_lifted, near_frozen, near_lifted, weight_frozen, weight_lifted, answered, rows, node_attr)
     _record(lifted, rows, ground, node_attr)
-    past_attr = np.empty((PAST_CHANNELS, len(past)), F4)
-    for p in range(len(past)):
+    past_attr = np.empty((PAST_CHANNELS, len(heard)), F4)
+    for p in range(len(heard)):
         past_attr[0, p], past_attr[1, p] = near_lifted[p], near_frozen[p]
         past_attr[2, p], past_attr[3, p] = weight_lifted[p], weight_frozen[p]
         past_attr[4, p] = 1 / (1 + p)
@@ -258,7 +261,8 @@ def _share(answered: Array, n: int, shared: Array) -> None:
         root[i] = math.sqrt(max(size, F4(1)))
     for p in range(len(answered)):
         both = answered[p]
-        shared[n + p] = both
+        if n + p < len(shared):  # further past queries are no nodes
+            shared[n + p] = both
         for j in range(n):
             if both[j]:
                 into = shared[j]
