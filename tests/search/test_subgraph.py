@@ -82,9 +82,6 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
                 "familiarity of the query": familiarity,
                 "nearest past query it answered, below familiarity": best["lifted"] - familiarity if by else 0.0,
                 "strongest vote of the query": None,
-                "answers of past queries near that others had, too": sum(
-                    weight["lifted"][i] * repeated(answers, p, own) for i, p in enumerate(past)
-                ),
             }
         )
     for node in nodes:
@@ -98,7 +95,6 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
             "reciprocal rank": 1 / (1 + i),
             "answers": math.log1p(len(answers[p])),
             "answers among the candidates": math.log1p(len(answers[p] & set(rows))),
-            "answers that others had, too": repeated(answers, p, own),
         }
         for i, p in enumerate(past[:NODES])
     ]
@@ -106,11 +102,6 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
     for row, listed in zip(rows, links, strict=True):
         listed += [link_to_past(space, answers, row, p) for p in past[:NODES]]
     return rows, nodes, pasts, links
-
-
-def repeated(answers, p, own):
-    others = [answers[q] for q in range(len(answers)) if q not in (p, own)]
-    return sum(any(row in other for other in others) for row in answers[p]) / max(len(answers[p]), 1)
 
 
 def link(space, answers, past, row, other):

@@ -28,7 +28,6 @@ NODE_ATTRS = (
     "familiarity of the query",
     "nearest past query it answered, below familiarity",
     "strongest vote of the query",
-    "answers of past queries near that others had, too",
 )
 """What each channel of a candidate's attributes means."""
 
@@ -40,7 +39,6 @@ PAST_ATTRS = (
     "reciprocal rank",
     "answers",
     "answers among the candidates",
-    "answers that others had, too",
 )
 """What each channel of a past query's attributes means."""
 
@@ -76,16 +74,13 @@ class Record(NamedTuple):
     to_mean: Tensor
 
 
-def attributes_of_candidates(
-    frozen: Side, lifted: Side, record: Record, answered: Tensor, repeated: Tensor, mask: Tensor
-) -> Tensor:
+def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answered: Tensor, mask: Tensor) -> Tensor:
     """Attributes of candidates, (B, n, number of `NODE_ATTRS`).
 
     Args:
         frozen, lifted: the subgraphs in both spaces.
         record: of the candidates.
         answered: which candidate answered which past query of the subgraph, float (B, n, P).
-        repeated: share of the answers of each past query that others had, too, (B, P).
         mask: which candidates are real, (B, n).
     """
     vote_frozen, vote_lifted = ((answered * side.weight.unsqueeze(1)).sum(dim=2) for side in (frozen, lifted))
@@ -114,18 +109,17 @@ def attributes_of_candidates(
             familiarity.expand_as(near_count),
             (best_lifted - familiarity) * (near_count > 0),
             vote_lifted.amax(dim=1, keepdim=True).expand_as(near_count),
-            (lifted.weight * repeated).sum(dim=1, keepdim=True).expand_as(near_count),
         ],
         dim=2,
     )
 
 
-def attributes_of_past(frozen: Side, lifted: Side, answered: Tensor, repeated: Tensor, answers: Tensor) -> Tensor:
+def attributes_of_past(frozen: Side, lifted: Side, answered: Tensor, answers: Tensor) -> Tensor:
     """Attributes of the S past queries that are nodes, (B, S, number of `PAST_ATTRS`).
 
     Args:
         frozen, lifted: the subgraphs in both spaces.
-        answered, repeated: as in `attributes_of_candidates`.
+        answered: which candidate answered which of all, float (B, n, P).
         answers: how many answers each of them has, (B, S).
     """
     count = answers.shape[1]
@@ -139,7 +133,6 @@ def attributes_of_past(frozen: Side, lifted: Side, answered: Tensor, repeated: T
             reciprocal_rank.expand_as(answers),
             answers.float().log1p(),
             answered[..., :count].sum(dim=1).log1p(),
-            repeated[:, :count],
         ],
         dim=2,
     )

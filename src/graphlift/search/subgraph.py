@@ -153,14 +153,13 @@ def build_subgraphs(
     frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
     lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
     record = _record(space, rows, lifted, own)
-    repeated = _repeated(space, entry, slot, past, own)
     return Subgraphs(
         rows,
         mask,
         past,
         lifted_side.to_query,
-        attributes_of_candidates(frozen_side, lifted_side, record, answered, repeated, mask),
-        attributes_of_past(frozen_side, lifted_side, answered, repeated, memory.counts[past[:, :num_past_nodes]]),
+        attributes_of_candidates(frozen_side, lifted_side, record, answered, mask),
+        attributes_of_past(frozen_side, lifted_side, answered, memory.counts[past[:, :num_past_nodes]]),
         attributes_of_links(frozen_side, lifted_side, answered, linked(space.links, rows, mask)),
     )
 
@@ -195,22 +194,6 @@ def _record(space: Space, rows: Tensor, lifted: Tensor, own: Tensor | None) -> R
     mean = space.similarity.finish(total / count.clamp(min=1).unsqueeze(2))
     to_mean = space.similarity.pairwise(mean, lifted.unsqueeze(1)).squeeze(2)
     return Record(count, to_mean * (count > 0))
-
-
-def _repeated(space: Space, entry: Tensor, slot: Tensor, past: Tensor, own: Tensor | None) -> Tensor:
-    """Share of the answers of each past query that others had, too, without the queries' own answers, (B, P).
-
-    Args:
-        space: documents and memory.
-        entry, slot: answers of the past queries by their entries in the memory, and whose they are, (E,).
-        past, own: as in `build_subgraphs`.
-    """
-    answers = space.memory.rows[entry]
-    times = space.answered.times(answers)
-    if own is not None:
-        times = times - space.memory.holds(own[slot // past.shape[1]], answers).float()
-    share = torch.zeros(past.numel()).index_add_(0, slot, (times > 1).float())
-    return share.view(past.shape) / space.memory.counts[past].clamp(min=1)
 
 
 def _recall(answer: Tensor, vote: Tensor, walk: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -111,8 +111,6 @@ def draw(
     node_attr = np.zeros((CHANNELS, width), F4)
     _describe(to_frozen, to_lifted, near_frozen, near_lifted, weight_frozen, weight_lifted, answered, rows, node_attr)
     _record(lifted, rows, ground, node_attr)
-    repeated = _repeated(past, ground)
-    node_attr[19, : len(rows)] = dot(weight_lifted, repeated)
     past_attr = np.empty((PAST_CHANNELS, len(heard)), F4)
     for p in range(len(heard)):
         past_attr[0, p], past_attr[1, p] = near_lifted[p], near_frozen[p]
@@ -120,7 +118,6 @@ def draw(
         past_attr[4, p] = 1 / (1 + p)
         past_attr[5, p] = math.log1p(ground.offsets[past[p] + 1] - ground.offsets[past[p]])
         past_attr[6, p] = math.log1p(answered[p].sum())
-        past_attr[7, p] = repeated[p]
     return Drawn(rows, to_lifted, node_attr, past_attr, links)
 
 
@@ -358,18 +355,6 @@ def _describe(
         attr[16, i] = familiarity
         strongest = max(strongest, vote_lifted)
     attr[18, :n] = strongest
-
-
-@inner
-def _repeated(past: Array, ground: Ground) -> Array:
-    """Share of the answers of each past query that others had, too, (P,)."""
-    repeated = np.zeros(len(past), F4)
-    for p in range(len(past)):
-        first, last = ground.offsets[past[p]], ground.offsets[past[p] + 1]
-        for entry in range(first, last):
-            repeated[p] += ground.counts[ground.place[ground.answers[entry]]] > 1
-        repeated[p] /= max(last - first, 1)
-    return repeated
 
 
 @inner
