@@ -46,10 +46,10 @@ class ModelConfig(BaseModel):
 
     ranker: Literal["subgraph", "evidence"] = "subgraph"
     query_encoder: Literal["linear", "hierarchical"] = "linear"
-    num_walked: int = Field(default=24, ge=1)
-    num_recalled: int = Field(default=8, ge=0)
+    num_walked: int = Field(default=48, ge=1)
+    num_recalled: int = Field(default=16, ge=0)
     num_past: int = Field(default=32, ge=1)
-    num_past_nodes: int = Field(default=8, ge=0)
+    num_past_nodes: int = Field(default=32, ge=0)
     past_channels: int = Field(default=64, ge=1)
     hidden_channels: int = Field(default=48, ge=1)
     num_layers: int = Field(default=1, ge=1)

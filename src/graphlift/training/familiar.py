@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -93,7 +92,7 @@ def _bounds(known: _ByOthers, false_alarms: float) -> Tensor:
 
 def _least(num_warm: Tensor, alone: Tensor, share: float) -> float:
     """What the queries of a batch that are looked at have at least, but for a share of the batch."""
-    few, allowed = num_warm[alone].sort().values, math.ceil(share * len(num_warm))
+    few, allowed = num_warm[alone].sort().values, max(1, int(share * len(num_warm)))
     return float(few[allowed]) if len(few) > allowed else torch.inf
 
 

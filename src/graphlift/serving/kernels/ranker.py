@@ -1,7 +1,7 @@
 """`graphlift.nn.ranker` for one subgraph.
 
 Candidates' states have channels first and candidates last, so that every step runs along candidates, and weights stand
-as torch keeps them. Past queries are too few for that: their states have channels last, and their weights are transposed.
+as torch keeps them. Past queries are too few for that: their states have channels last, their weights are transposed.
 """
 
 from __future__ import annotations
