@@ -20,8 +20,8 @@ def shares(
     seconds = dict.fromkeys(("walk", "encoder", "memory", "scoring"), 0.0)
     steps = [
         (lifted, "_walk", "walk"),
-        (lifted, "lift_queries", "encoder"),
-        (lifted, "nearest_past", "memory"),
+        (lifted, "_lifted", "encoder"),
+        (lifted, "_nearest_past", "memory"),
         (lifted, "_ranked", "scoring"),
     ]
     with ExitStack() as stack:

@@ -62,6 +62,9 @@ def fit(
         ),
     ] = False,
     query_encoder: Annotated[Literal["linear", "hierarchical"], typer.Option(help="How a query is lifted.")] = "linear",
+    small: Annotated[
+        bool, typer.Option("--small", help="Small subgraphs: faster searches and fits, for a little quality.")
+    ] = False,
     conv: Annotated[str, typer.Option(callback=_known, help=f"Layer of the network: {', '.join(CONVS)}.")] = DEFAULT,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 0,
     device: Annotated[
@@ -74,7 +77,8 @@ def fit(
     An interrupted fit goes on where it was when the same command is given again. With --continue old queries must not
     lose, either.
     """
-    config = FitConfig(model=ModelConfig(query_encoder=query_encoder, conv=conv), seed=seed)
+    shape = ModelConfig.small if small else ModelConfig
+    config = FitConfig(model=shape(query_encoder=query_encoder, conv=conv), seed=seed)
     with open(store) as lift:
         texts, train = _given(queries, qrels, clicks, eta)
         x = None if texts is None else vectors_of(texts.texts, vectors, lift.embedder)
