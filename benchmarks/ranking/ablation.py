@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.ranking.lifts import Lifts, judged
 from benchmarks.ranking.task import Task, load_task
-from graphlift import FitConfig
+from graphlift import FitConfig, ModelConfig
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
 from graphlift.search.subgraph import Subgraphs
@@ -87,6 +87,7 @@ class Part:
     rank: bool = True
     random_negatives: int = FitConfig().random_negatives
     num_layers: int = FitConfig().model.num_layers
+    small: bool = False
     subgraphs: Callable[[Subgraphs], Subgraphs] = same
     ranker: Callable[[SubgraphRanker], SubgraphRanker] = same
 
@@ -103,16 +104,18 @@ PARTS = {
     "heads born looking": Part(ranker=born_deaf),
     "cross-fitting": Part(cross_fit=False),
     "random negatives": Part(random_negatives=1),
+    "subgraphs of usual size": Part(small=True),
 }
 """What is switched off -> what that changes."""
 
 
-def measure(task: Task, seed: int) -> dict[str, float]:
+def measure(task: Task, seed: int, parts: list[str]) -> dict[str, float]:
     """nDCG@10 on test by what is switched off; parts that leave the lifts alone share them."""
     usual = Lifts(task, FitConfig(seed=seed))
     scores = {}
-    for name, part in PARTS.items():
-        lifts = usual
+    for name in parts:
+        part = PARTS[name]
+        lifts = usual.with_subgraphs(ModelConfig.small()) if part.small else usual
         if (part.lift, part.cross_fit, part.random_negatives) != (True, True, usual.config.random_negatives):
             config = FitConfig(seed=seed, random_negatives=part.random_negatives)
             lifts = Lifts(task, config, part.lift, part.cross_fit)
@@ -180,9 +183,10 @@ def main() -> None:
         if arguments.sets and folder.name not in arguments.sets:
             continue
         task = load_task(folder)
-        scores = results.setdefault(folder.name, {part: [] for part in PARTS})
-        for seed in range(len(scores["nothing"]), arguments.seeds):
-            for part, value in measure(task, seed).items():
+        scores = results.setdefault(folder.name, {})
+        for seed in range(arguments.seeds):
+            missing = [part for part in PARTS if len(scores.setdefault(part, [])) <= seed]
+            for part, value in measure(task, seed, missing).items():
                 scores[part].append(value)
             arguments.out.write_text(json.dumps(results) + "\n", encoding="utf-8")
             write(results, arguments.out)

@@ -85,6 +85,11 @@ def fit(
         ids = None if texts is None else texts.ids
         with fitting() as progress:
             if go_on:
+                if config.model != ModelConfig():
+                    raise InputError(
+                        "`--query-encoder`, `--conv` and `--small` do not go with `--continue`: a model "
+                        "keeps its shape."
+                    )
                 if dev_qrels is not None:
                     raise InputError("`--dev-qrels` does not go with `--continue`: both old and new queries judge.")
                 report = lift.fit_more(x, train, query_ids=ids, config=config, device=device, progress=progress)
