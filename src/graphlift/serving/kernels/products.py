@@ -64,6 +64,28 @@ def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
 
 
 @inner
+def products(x: Array, y: Array, vectors: Array, first: int, of_x: Array, of_y: Array) -> None:
+    """Products of two vectors (C,) with four rows of ``vectors``, from ``first`` on, to the same places of the outputs.
+
+    Two by four is what fits the registers of a processor without AVX-512: six loads for eight sums.
+    """
+    r0, r1, r2, r3 = vectors[first], vectors[first + 1], vectors[first + 2], vectors[first + 3]
+    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = x.dtype.type(0)
+    for c in range(len(x)):
+        e, f, g0, g1, g2, g3 = x[c], y[c], r0[c], r1[c], r2[c], r3[c]
+        x0 += e * g0
+        x1 += e * g1
+        x2 += e * g2
+        x3 += e * g3
+        y0 += f * g0
+        y1 += f * g1
+        y2 += f * g2
+        y3 += f * g3
+    of_x[first], of_x[first + 1], of_x[first + 2], of_x[first + 3] = x0, x1, x2, x3
+    of_y[first], of_y[first + 1], of_y[first + 2], of_y[first + 3] = y0, y1, y2, y3
+
+
+@inner
 def similarities(x: Array, vectors: Array, rows: Array, by_distance: bool, out: Array) -> None:
     """Products of x (C,) with some rows of ``vectors``, or negative squared distances to them, into ``out``."""
     dots(x, vectors, rows, out)

@@ -15,7 +15,7 @@ from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
-from graphlift.serving.kernels.products import add_product, dot, similarities
+from graphlift.serving.kernels.products import dot, products, similarities
 
 LANES = 16
 """The width of matrices is a multiple of this."""
@@ -230,21 +230,25 @@ def _towards(query: Array, vectors: Array, rows: Array, ground: Ground, to_query
 @inner
 def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
     """Similarity of candidates and past queries to candidates, into ``links`` (n + P, w)."""
-    n, channels = len(rows), vectors.shape[1]
-    nodes, candidates = np.empty((n + len(past), channels), F4), np.zeros((channels, links.shape[1]), F4)
+    n, width = len(rows), links.shape[1]
+    nodes = np.zeros((max(n + len(past), width), vectors.shape[1]), F4)
     for i in range(n):
         nodes[i] = vectors[rows[i]]
-        candidates[:, i] = nodes[i]
     for p in range(len(past)):
         nodes[n + p] = past_vectors[past[p]]
-    links[:] = 0
-    add_product(nodes, candidates, links)
+    for j in range(0, n + len(past), 2):
+        other = min(j + 1, n + len(past) - 1)
+        for i in range(j // 4 * 4 if other < n else 0, width, 4):  # what lies before is known from the other side
+            products(nodes[j], nodes[other], nodes, i, links[j], links[other])
+    for j in range(n):
+        for i in range(j // 4 * 4):
+            links[j, i] = links[i, j]
     if ground.by_distance:
-        square = np.zeros(max(len(nodes), links.shape[1]), F4)
+        square = np.empty(len(nodes), F4)
         for j in range(len(nodes)):
             square[j] = dot(nodes[j], nodes[j])
-        for j in range(len(nodes)):
-            for i in range(links.shape[1]):
+        for j in range(n + len(past)):
+            for i in range(width):
                 links[j, i] += links[j, i] - square[i] - square[j]
     links *= ground.inverse
 
