@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,7 +143,7 @@ def score(lifts: Lifts, part: Part) -> float:
 def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:
     """A table and a figure beside the JSON file."""
     sets = sorted(results)
-    means = {name: {part: float(np.mean(values)) for part, values in results[name].items()} for name in sets}
+    means = {name: {part: float(np.mean(values)) for part, values in results[name].items() if values} for name in sets}
     seeds = {name: len(results[name]["nothing"]) for name in sets}
     whole = [f"{means[name]['nothing']:.3f}" for name in sets]
     lines = [
@@ -150,24 +151,28 @@ def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:
         "|---" * (len(sets) + 2) + "|",
         f"| nothing | {' | '.join(whole)} | {np.mean([means[name]['nothing'] for name in sets]):.3f} |",
     ]
-    changes = {
-        part: [means[name][part] - means[name]["nothing"] for name in sets] for part in PARTS if part != "nothing"
-    }
+    changes = {part: [_change(means[name], part) for name in sets] for part in PARTS if part != "nothing"}
     for part, change in changes.items():
-        lines.append(f"| {part} | {' | '.join(f'{value:+.3f}' for value in change)} | {np.mean(change):+.3f} |")
+        shown = ["-" if math.isnan(value) else f"{value:+.3f}" for value in change]
+        lines.append(f"| {part} | {' | '.join(shown)} | {np.nanmean(change):+.3f} |")
     note = ", ".join(f"{name} {count}" for name, count in seeds.items())
     lines += ["", f"nDCG@10 of test queries, and its change without a part; means of seeds ({note}).", ""]
     out.with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")
     figure = Figure(figsize=(7.5, 0.4 * len(changes) + 1), layout="constrained")
     axes = figure.subplots()
     for row, change in enumerate(reversed(changes.values())):
-        axes.barh(row, np.mean(change), color="#c9d6e3")
+        axes.barh(row, np.nanmean(change), color="#c9d6e3")
         axes.plot(change, [row] * len(change), "o", color="#0b62a4", markersize=4)
     axes.set_yticks(range(len(changes)), list(reversed(changes)))
     axes.axvline(0, color="#8a8f98", linewidth=1)
     axes.set_xlabel("change of nDCG@10 without the part; dots: sets, bars: their mean")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out.with_suffix(".svg"), metadata={"Date": None})
+
+
+def _change(means: dict[str, float], part: str) -> float:
+    """What a set loses without a part; NaN where that was not measured."""
+    return means.get(part, math.nan) - means["nothing"]
 
 
 def main() -> None:
