@@ -24,7 +24,7 @@ from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, nearness_among, raised
 from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.similarity import Similarity
-from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs
+from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs, find_candidates
 from graphlift.serving.past_scan import PastScan
 from graphlift.serving.query_lift import FEW, QueryLift
 from graphlift.serving.scorer import Scorer
@@ -139,12 +139,12 @@ class LiftedIndex:
 
     @cached_property
     def _cold_bonus(self) -> Vectors:
-        """The model's own, which a fit may still set."""
+        """The model's own memory, as a fit may still set it; quicker to read than a tensor is."""
         return self.model.ranker.cold_bonus.numpy()
 
     @cached_property
     def _familiarity_bounds(self) -> Vectors:
-        """The model's own, which a fit may still set."""
+        """The model's own memory, likewise, (2,)."""
         return self.model.familiarity_bounds.numpy()
 
     @cached_property
@@ -263,7 +263,7 @@ class LiftedIndex:
         if walked.shape[1] > num_walked:
             tail = walked[:, num_walked:], similarity / self.model.similarity.scale
             rows, scores = _best_first(*_followed(rows, scores, *tail))
-        scores, rows = scores[:, :k], rows[:, :k]
+        scores, rows = scores[:, :k].copy(), rows[:, :k].copy()  # nobody holds what was not asked for
         strange = self._strange(queries, near, past)
         if len(strange):
             scores[strange], rows[strange] = self.strangers.search_rows(queries[strange], k, ef_search, 0.0)
@@ -290,9 +290,14 @@ class LiftedIndex:
             return scorer(queries, lifted, walked, past)
         with torch.inference_mode():
             asked, moved, found, near = map(torch.from_numpy, (queries, lifted, walked, past))
-            subgraphs = self._drawn(asked, moved, found, near)
-            scores = self.scores(subgraphs, 0.0).masked_fill(~subgraphs.mask, -torch.inf)
-        return _best_first(subgraphs.rows.numpy(), scores.numpy())
+            if self.learned:
+                subgraphs = self._drawn(asked, moved, found, near)
+                rows, mask, scores = subgraphs.rows, subgraphs.mask, self.scores(subgraphs, 0.0)
+            else:  # nobody looks at attributes
+                rows, mask, *_ = find_candidates(self.space, asked, moved, found, near, self.model.config.num_recalled)
+                scores = self.space.similarity.pairwise(moved.unsqueeze(1), self.space.lifted[rows]).squeeze(1)
+            scores = scores.masked_fill(~mask, -torch.inf)
+        return _best_first(rows.numpy(), scores.numpy())
 
     def _told(self, queries: Vectors, rows: Rows, scores: Vectors, first: Rows) -> Vectors:
         """`told_outright` of candidates with minus infinity for those that there are not."""

@@ -137,16 +137,8 @@ def build_subgraphs(
         own: the queries' own numbers in the memory, where they are part of it: their own answers then do not
             count in any attribute, (B,). ``past`` must not name them.
     """
-    memory, similarity = space.memory, space.similarity
-    in_frozen = _Nearness.of(similarity, frozen, memory.queries[past])
-    in_lifted = _Nearness.of(similarity, lifted, space.past_lifted[past])
-
-    entry, slot = memory.entries(past.flatten())  # answers of the past queries, and whose they are
-    answer = slot // max(past.shape[1], 1) * STRIDE + memory.rows[entry]
-    votes = (in_frozen.weight + in_lifted.weight).flatten()[slot]
-    recalled, recalled_mask = _recall(answer, votes, walk, num_recalled)
-    rows = torch.cat([walk, recalled], dim=1)
-    mask = torch.cat([torch.ones_like(walk, dtype=torch.bool), recalled_mask], dim=1)
+    similarity = space.similarity
+    rows, mask, in_frozen, in_lifted, answer, slot = find_candidates(space, frozen, lifted, walk, past, num_recalled)
     batch = torch.arange(len(walk)).unsqueeze(1)
     answered = _answered(batch * STRIDE + rows, mask, answer, slot, past.shape[1])  # (B, n, P)
 
@@ -159,9 +151,43 @@ def build_subgraphs(
         past,
         lifted_side.to_query,
         attributes_of_candidates(frozen_side, lifted_side, record, answered, mask),
-        attributes_of_past(frozen_side, lifted_side, answered, memory.counts[past[:, :num_past_nodes]]),
+        attributes_of_past(frozen_side, lifted_side, answered, space.memory.counts[past[:, :num_past_nodes]]),
         attributes_of_links(frozen_side, lifted_side, answered, linked(space.links, rows, mask)),
     )
+
+
+class Candidates(NamedTuple):
+    """The candidates of B queries, and how they were found.
+
+    Attributes:
+        rows, mask: as in `Subgraphs`.
+        in_frozen, in_lifted: the past queries in both spaces.
+        answer, slot: answers of the past queries, each as a number that knows its query and its row, and whose they are
+            of all B * P past queries, (E,).
+    """
+
+    rows: Tensor
+    mask: Tensor
+    in_frozen: _Nearness
+    in_lifted: _Nearness
+    answer: Tensor
+    slot: Tensor
+
+
+def find_candidates(
+    space: Space, frozen: Tensor, lifted: Tensor, walk: Tensor, past: Tensor, num_recalled: int
+) -> Candidates:
+    """The candidates of B queries, without their attributes; arguments as in `build_subgraphs`."""
+    memory = space.memory
+    in_frozen = _Nearness.of(space.similarity, frozen, memory.queries[past])
+    in_lifted = _Nearness.of(space.similarity, lifted, space.past_lifted[past])
+    entry, slot = memory.entries(past.flatten())
+    answer = slot // max(past.shape[1], 1) * STRIDE + memory.rows[entry]
+    votes = (in_frozen.weight + in_lifted.weight).flatten()[slot]
+    recalled, recalled_mask = _recall(answer, votes, walk, num_recalled)
+    rows = torch.cat([walk, recalled], dim=1)
+    mask = torch.cat([torch.ones_like(walk, dtype=torch.bool), recalled_mask], dim=1)
+    return Candidates(rows, mask, in_frozen, in_lifted, answer, slot)
 
 
 class _Nearness(NamedTuple):
