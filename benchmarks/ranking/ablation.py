@@ -143,8 +143,11 @@ def score(lifts: Lifts, part: Part) -> float:
 def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:
     """A table and a figure beside the JSON file."""
     sets = sorted(results)
-    means = {name: {part: float(np.mean(values)) for part, values in results[name].items() if values} for name in sets}
-    seeds = {name: len(results[name]["nothing"]) for name in sets}
+    seeds = {name: min(map(len, filter(None, results[name].values()))) for name in sets}
+    means = {
+        name: {part: float(np.mean(values[: seeds[name]])) for part, values in results[name].items() if values}
+        for name in sets
+    }
     whole = [f"{means[name]['nothing']:.3f}" for name in sets]
     lines = [
         f"| without | {' | '.join(sets)} | mean |",

@@ -139,7 +139,7 @@ class LiftedIndex:
 
     @cached_property
     def _cold_bonus(self) -> Vectors:
-        """The model's own memory, as a fit may still set it; quicker to read than a tensor is."""
+        """The model's own memory, as a fit may still set it and the model stays where it is; read more quickly."""
         return self.model.ranker.cold_bonus.numpy()
 
     @cached_property
@@ -172,7 +172,7 @@ class LiftedIndex:
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:
         """Queries (B, C) of the frozen space, lifted."""
-        return torch.from_numpy(self._lifted(queries.numpy())[0])
+        return torch.from_numpy(self._lifted(queries.contiguous().numpy())[0])
 
     def _lifted(self, queries: Vectors) -> tuple[Vectors, Vectors]:
         """Queries lifted, (B, C), and the vectors that past queries are looked for with, (B, 2 D)."""
@@ -196,6 +196,7 @@ class LiftedIndex:
         ``cold_bonus`` is used in place of the model's own, see `graphlift.Lift.search`.
         """
         bonus = self.cold_bonus if cold_bonus is None else cold_bonus
+        queries = np.require(queries, requirements=["C", "W"])  # loops are compiled anew for arrays of any other kind
         if len(queries) <= BATCH:
             return self._search(queries, k, ef_search, bonus)
         starts = range(0, len(queries), BATCH)
@@ -231,7 +232,7 @@ class LiftedIndex:
 
     def is_strange(self, queries: Tensor) -> Tensor:
         """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
-        frozen, strange = queries.numpy(), torch.zeros(len(queries), dtype=torch.bool)
+        frozen, strange = queries.contiguous().numpy(), torch.zeros(len(queries), dtype=torch.bool)
         strange[self._strange(frozen, *self._nearest_past(self._lifted(frozen)[1]))] = True
         return strange
 
@@ -374,7 +375,7 @@ def _followed(rows: Rows, scores: Vectors, tail: Rows, similarity: Vectors) -> t
     floor = np.where(there, scores, np.inf).min(axis=1, keepdims=True)
     seen = (tail[:, :, None] == np.where(there, rows, -1)[:, None]).any(axis=2)
     similarity = similarity[:, -tail.shape[1] :]
-    behind = np.where(seen, -np.inf, floor - 1 + similarity - similarity[:, :1])
+    behind = np.where(seen, -np.inf, floor - 1 + (similarity - similarity[:, :1]))
     return np.concatenate([rows, tail], axis=1), np.concatenate([scores, behind], axis=1)
 
 

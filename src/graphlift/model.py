@@ -65,7 +65,7 @@ class ModelConfig(BaseModel):
             >>> ModelConfig.small(heads=2).num_walked
             24
         """
-        return cls(num_walked=24, num_recalled=8, num_past_nodes=8, **others)
+        return cls(**{"num_walked": 24, "num_recalled": 8, "num_past_nodes": 8} | others)
 
 
 class LiftModel(nn.Module):

@@ -38,6 +38,13 @@ def test_scans_as_faiss_does(rng, metric, count, k):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_distances_far_from_the_origin(rng):
+    """A product less two squares would lose what tells the vectors apart."""
+    vectors = (rng.normal(size=(200, 16)) + 1000).astype(np.float32)
+    index = FlatIndex(vectors, Metric.L2)
+    assert (PastScan.of(index).search_rows(vectors[:5], 8)[1] == index.search_rows(vectors[:5], 8)[1]).mean() > 0.95
+
+
 def test_of_equally_near_the_first(rng):
     vectors = np.ones((9, 4), dtype=np.float32)
     assert PastScan.of(FlatIndex(vectors, Metric.L2)).search_rows(vectors[:1], 3)[1].tolist() == [[0, 1, 2]]

@@ -149,6 +149,38 @@ def test_search_is_the_same_without(metric):
     assert (rows == expected_rows).mean() > 0.99  # but for what is equally good
 
 
+def test_loops_are_compiled_once_for_arrays_of_any_kind():
+    """Numba takes a read-only array, or one with gaps, for another type, and would compile for seconds in a search."""
+    world = make_world(num_documents=60, num_queries=40)
+    index = world.lift(metric=Metric.L2).index
+    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
+    lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
+    kernels = door.fast.loops("graphlift.serving.kernels")
+
+    def compiled():
+        return [len(loop.signatures) for loop in (kernels.lift, kernels.nearest, kernels.score)]
+
+    queries = index.metric.prepare(world.queries[:3], "queries")
+    expected, before = lifted.search_rows(queries, 5), compiled()
+    read_only = queries.copy()
+    read_only.flags.writeable = False
+    for same in (read_only, np.asfortranarray(queries)):
+        assert all(map(np.array_equal, lifted.search_rows(same, 5), expected))
+    lifted.lift_queries(torch.from_numpy(queries[:1]).expand(3, -1))
+    assert compiled() == before
+
+
+@pytest.mark.parametrize("loops", [True, False])
+def test_no_queries(loops):
+    world = make_world(num_documents=60, num_queries=40)
+    index = world.lift().index
+    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
+    lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
+    if not loops:
+        lifted.scorer = None
+    assert [found.shape for found in lifted.search_rows(index.vectors[:0], 5)] == [(0, 5), (0, 5)]
+
+
 def test_a_copy_keeps_nothing_that_was_made_and_may_be_taken_during_a_search():
     world = make_world(num_documents=60, num_queries=40)
     index = world.lift().index

@@ -168,7 +168,7 @@ def linked(links: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
     hit = ordered.gather(1, found) == targets
     column = torch.where(hit, place.gather(1, found), count)  # misses go to a column that is cut off
     matrix = torch.zeros(batch, count, count + 1)
-    matrix.scatter_(2, column.view(batch, count, -1), 1.0)
+    matrix.scatter_(2, column.view(batch, count, links.shape[1]), 1.0)
     directed = matrix[..., :count] * mask.unsqueeze(2)
     return torch.maximum(directed, directed.mT)
 

@@ -248,4 +248,4 @@ def _answered(candidates: Tensor, mask: Tensor, answer: Tensor, slot: Tensor, nu
     hit = keys[place] == answer
     answered = torch.zeros(candidates.numel(), max(num_past, 1))
     answered[order[place[hit]], slot[hit] % max(num_past, 1)] = 1
-    return answered.view(*candidates.shape, -1)[..., :num_past]
+    return answered.view(*candidates.shape, max(num_past, 1))[..., :num_past]

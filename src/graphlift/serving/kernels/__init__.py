@@ -13,7 +13,7 @@ import numpy as np
 from graphlift.nn.kernels.elementary import F4, Array, compiled
 from graphlift.serving.kernels.best import keep_best, put_best_first
 from graphlift.serving.kernels.folding import fold as fold
-from graphlift.serving.kernels.products import add_product, dot, similarities
+from graphlift.serving.kernels.products import add_product, distances, dot, dots
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 
@@ -61,5 +61,8 @@ def nearest(queries: Array, vectors: Array, by_distance: bool, near: Array, numb
     """The most similar of ``vectors`` (N, D) for each query (B, D), best first: how similar, and which, both (B, k)."""
     everyone, found = np.arange(len(vectors)), np.empty(len(vectors), F4)
     for query in range(len(queries)):
-        similarities(queries[query], vectors, everyone, by_distance, found)
+        if by_distance:
+            distances(queries[query], vectors, found)
+        else:
+            dots(queries[query], vectors, everyone, found)
         keep_best(found, near[query], numbers[query])

@@ -10,8 +10,8 @@ from graphlift.nn.kernels.elementary import Array, inner
 @inner
 def add_product(a: Array, b: Array, out: Array) -> None:
     """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 32 divides n."""
-    rows, inner = a.shape
-    whole = inner - inner % 8
+    rows, depth = a.shape
+    whole = depth - depth % 8
     for k in range(0, whole, 8):  # outside, so that eight rows of b stay in the first cache
         b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
         b4, b5, b6, b7 = b[k + 4], b[k + 5], b[k + 6], b[k + 7]
@@ -22,7 +22,7 @@ def add_product(a: Array, b: Array, out: Array) -> None:
             for i in range(len(into)):
                 low = a0 * b0[i] + a1 * b1[i] + a2 * b2[i] + a3 * b3[i]
                 into[i] += low + a4 * b4[i] + a5 * b5[i] + a6 * b6[i] + a7 * b7[i]
-    for k in range(whole, inner):
+    for k in range(whole, depth):
         bk = b[k]
         for r in range(rows):
             ak, into = a[r, k], out[r]
@@ -94,3 +94,13 @@ def similarities(x: Array, vectors: Array, rows: Array, by_distance: bool, out: 
         for i in range(len(rows)):
             row = vectors[rows[i]]
             out[i] = 2 * out[i] - own - dot(row, row)
+
+
+@inner
+def distances(x: Array, vectors: Array, out: Array) -> None:
+    """Negative squared distances of x (C,) to all ``vectors``, into ``out``; no digit is lost far from the origin."""
+    for i in range(len(vectors)):
+        row, total = vectors[i], x.dtype.type(0)
+        for c in range(len(x)):
+            total -= (x[c] - row[c]) * (x[c] - row[c])
+        out[i] = total
