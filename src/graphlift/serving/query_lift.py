@@ -37,8 +37,9 @@ class QueryLift:
         with torch.no_grad():
             matrix = torch.eye(model.channels) + lin.weight.T
             shift = lin.bias * similarity.unit
-            self.matrix = torch.cat([matrix, axes, matrix @ axes], dim=1).numpy()
-            self.shift = torch.cat([shift, torch.zeros(axes.shape[1]), shift @ axes]).numpy()
+            self.weights = torch.cat([matrix, axes, matrix @ axes], dim=1)
+            self.bias = torch.cat([shift, torch.zeros(axes.shape[1]), shift @ axes])
+        self.matrix, self.shift = self.weights.numpy(), self.bias.numpy()
         self.channels, self.behind = model.channels, model.channels + axes.shape[1]
         self.normalised = similarity.metric is Metric.COSINE
 
@@ -49,7 +50,8 @@ class QueryLift:
             product = np.empty((len(queries), len(self.shift)), dtype=np.float32)
             kernels.lift(queries, self.matrix, self.shift, self.channels, self.behind, self.normalised, product)
         else:
-            product = queries @ self.matrix + self.shift
+            # Not by NumPy: its threads spin for some 20 ms after a product, which is when the scorer needs the cores.
+            product = torch.addmm(self.bias, torch.from_numpy(queries), self.weights).numpy()
             if self.normalised:
                 length = np.maximum(np.linalg.norm(product[:, : self.channels], axis=1, keepdims=True), TINY)
                 product[:, : self.channels] /= length
