@@ -79,19 +79,18 @@ def fit(
     """
     shape = ModelConfig.small if small else ModelConfig
     config = FitConfig(model=shape(query_encoder=query_encoder, conv=conv), seed=seed)
+    if go_on and config.model != ModelConfig():
+        raise InputError(
+            "`--query-encoder`, `--conv` and `--small` do not go with `--continue`: a model keeps its shape."
+        )
+    if go_on and dev_qrels is not None:
+        raise InputError("`--dev-qrels` does not go with `--continue`: both old and new queries judge.")
     with open(store) as lift:
         texts, train = _given(queries, qrels, clicks, eta)
         x = None if texts is None else vectors_of(texts.texts, vectors, lift.embedder)
         ids = None if texts is None else texts.ids
         with fitting() as progress:
             if go_on:
-                if config.model != ModelConfig():
-                    raise InputError(
-                        "`--query-encoder`, `--conv` and `--small` do not go with `--continue`: a model "
-                        "keeps its shape."
-                    )
-                if dev_qrels is not None:
-                    raise InputError("`--dev-qrels` does not go with `--continue`: both old and new queries judge.")
                 report = lift.fit_more(x, train, query_ids=ids, config=config, device=device, progress=progress)
             elif x is None or train is None:
                 raise InputError("`--queries` and `--qrels` or `--clicks` are needed, unless `--continue` is given.")

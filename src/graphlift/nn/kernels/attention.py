@@ -56,7 +56,7 @@ def attend_backward(
         _weigh(query[v], messages, near, slots, degree, None if bias is None else bias[v], packed)
         _blend(packed, messages, near, degree, out[v])
         for at in range(0, degree, BLOCK):
-            _dot(grad_out[v], messages, near, at, grads)
+            dot_block(grad_out[v], messages, near, at, grads)
         for h in range(heads):
             _softmax_backward(packed[h], grads[h], degree)
         _blend(grads[:heads], messages, near, degree, grad_query[v])
@@ -116,7 +116,7 @@ def _weigh(
 ) -> None:
     """Attention weights of one node, over what is there."""
     for at in range(0, degree, BLOCK):
-        _dot(query, messages, near, at, weights)
+        dot_block(query, messages, near, at, weights)
     for h in range(len(query)):
         if bias is not None:
             for j in range(degree):
@@ -125,7 +125,7 @@ def _weigh(
 
 
 @compiled
-def _dot(x: Array, rows: Array, near: Array, at: int, out: Array) -> None:
+def dot_block(x: Array, rows: Array, near: Array, at: int, out: Array) -> None:
     """Products of each of H vectors with eight rows, into columns of ``out``."""
     r0, r1, r2, r3 = rows[near[at]], rows[near[at + 1]], rows[near[at + 2]], rows[near[at + 3]]
     r4, r5, r6, r7 = rows[near[at + 4]], rows[near[at + 5]], rows[near[at + 6]], rows[near[at + 7]]

@@ -16,9 +16,7 @@ from graphlift.serving.kernels.folding import fold as fold
 from graphlift.serving.kernels.products import add_product, distances, dot, dots
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
-
-TINY = 1e-12
-"""Shorter vectors are not stretched to unit length, as in torch."""
+from graphlift.serving.query_lift import TINY
 
 
 @compiled
@@ -51,7 +49,7 @@ def lift(queries: Array, matrix: Array, shift: Array, channels: int, behind: int
     if normalised:
         for row in out:
             lifted = row[:channels]
-            factor = F4(1 / max(math.sqrt(dot(lifted, lifted)), TINY))
+            factor = F4(1) / max(F4(math.sqrt(dot(lifted, lifted))), TINY)
             lifted *= factor
             row[behind:] *= factor
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphlift.nn.kernels.attention import BLOCK, dot_block
 from graphlift.nn.kernels.elementary import Array, inner
 
 
@@ -41,26 +42,12 @@ def dot(a: Array, b: Array) -> np.float32:
 
 @inner
 def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
-    """Products of a vector x (C,) with some rows of ``vectors``, into ``out``; eight at a time."""
-    whole = len(rows) - len(rows) % 8
-    for i in range(0, whole, 8):
-        r0, r1, r2, r3 = vectors[rows[i]], vectors[rows[i + 1]], vectors[rows[i + 2]], vectors[rows[i + 3]]
-        r4, r5, r6, r7 = vectors[rows[i + 4]], vectors[rows[i + 5]], vectors[rows[i + 6]], vectors[rows[i + 7]]
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = x.dtype.type(0)
-        for c in range(len(x)):
-            e = x[c]
-            s0 += e * r0[c]
-            s1 += e * r1[c]
-            s2 += e * r2[c]
-            s3 += e * r3[c]
-            s4 += e * r4[c]
-            s5 += e * r5[c]
-            s6 += e * r6[c]
-            s7 += e * r7[c]
-        out[i], out[i + 1], out[i + 2], out[i + 3] = s0, s1, s2, s3
-        out[i + 4], out[i + 5], out[i + 6], out[i + 7] = s4, s5, s6, s7
-    for i in range(whole, len(rows)):
-        out[i] = dot(x, vectors[rows[i]])
+    """Products of a vector x (C,) with some rows of ``vectors``, into ``out``, which is contiguous."""
+    whole = len(rows) - len(rows) % BLOCK
+    for at in range(0, whole, BLOCK):
+        dot_block(x.reshape(1, -1), vectors, rows, at, out.reshape(1, -1))
+    for at in range(whole, len(rows)):
+        out[at] = dot(x, vectors[rows[at]])
 
 
 @inner
