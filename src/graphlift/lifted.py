@@ -25,6 +25,7 @@ from graphlift.search.evidence import evidence, lowered, nearness, nearness_amon
 from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs, find_candidates
+from graphlift.serving.coded_walk import coded
 from graphlift.serving.past_scan import PastScan
 from graphlift.serving.query_lift import FEW, QueryLift
 from graphlift.serving.scorer import Scorer
@@ -282,7 +283,7 @@ class LiftedIndex:
 
     def walk_frozen(self, queries: Vectors) -> Rows:
         """The documents that are around queries without the lift, (B, m)."""
-        return self.index.search_rows(queries, min(AROUND, len(self.index)))[1]
+        return self.index.search_rows(queries, min(AROUND, len(self.index)), walk=coded(self.index))[1]
 
     def _ranked(self, queries: Vectors, lifted: Vectors, walked: Rows, past: Rows) -> tuple[Rows, Vectors]:
         """Candidates, best first, and what the ranker makes of them, minus infinity where there is none, (B, n)."""
@@ -325,7 +326,8 @@ class LiftedIndex:
     def _walk(self, lifted: Vectors, k: int = 1, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """What a walk in the lifted space finds: at least k, and as many as the ranker takes where there are."""
         count = min(max(k, self.model.config.num_walked), len(self.index))
-        return self.walk_index.search_rows(lifted, count, self.beam(ef_search))
+        walk = coded(self.walk_index) if self.learned else None  # what serves before a fit is the frozen walk itself
+        return self.walk_index.search_rows(lifted, count, self.beam(ef_search), walk)
 
     def nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The past queries nearest in both spaces together, without the query itself: similarity, number, (B, P)."""
@@ -342,6 +344,8 @@ class LiftedIndex:
         count = min(self.model.config.num_past + spare, len(self.memory))
         if count <= spare:
             return np.empty((len(vectors), 0), dtype=np.float32), np.empty((len(vectors), 0), dtype=np.int64)
+        if isinstance(self.past, HnswIndex):
+            return self.past.search_rows(vectors, count, walk=coded(self.past))
         past = self._past_scan if len(vectors) < FEW else None
         return (past or self.past).search_rows(vectors, count)
 

@@ -120,7 +120,7 @@ def test_with_vectors_keeps_the_links(vectors, queries, rng):
 
 def test_vectors_are_faiss_own_memory(vectors):
     index = HnswIndex.build(vectors, metric="ip")
-    stored = faiss.rev_swig_ptr(faiss.downcast_index(index._linked._faiss.storage).get_xb(), vectors.size)
+    stored = faiss.rev_swig_ptr(faiss.downcast_index(index.linked._faiss.storage).get_xb(), vectors.size)
     assert np.shares_memory(stored, index.vectors)
     assert np.shares_memory(stored, index.x.numpy())
     np.testing.assert_array_equal(index.vectors, vectors)

@@ -20,6 +20,8 @@ from graphlift.index.removed import Removed
 from graphlift.index.storage import Rows, scan
 from graphlift.metric import Metric, Vectors
 
+Walk = Callable[[Vectors, int, int, Removed], tuple[Vectors, Rows]]
+
 
 class HnswIndex:
     """A Hierarchical Navigable Small World index (Malkov & Yashunin, 2018) with the user's own ids.
@@ -31,6 +33,7 @@ class HnswIndex:
     Attributes:
         ids: of the rows.
         metric: how near two vectors are.
+        linked: the rows that are in the graph, which other indexes may share.
         removed: rows that no search returns.
 
     Example:
@@ -43,7 +46,7 @@ class HnswIndex:
     """
 
     def __init__(self, linked: LinkedRows, ids: Ids, x: Tensor | None = None, removed: Removed | None = None) -> None:
-        self.ids, self.metric, self._linked = ids, linked.metric, linked
+        self.ids, self.metric, self.linked = ids, linked.metric, linked
         self._x = linked.x if x is None else x
         self.removed = Removed.none(len(self._x)) if removed is None else removed
 
@@ -120,20 +123,20 @@ class HnswIndex:
         if not isinstance(vectors, Tensor):  # torch takes no array that must not be written to
             vectors = torch.from_numpy(vectors if vectors.flags.writeable else vectors.copy())
         x = vectors
-        linked = self._linked.with_links(x[: self.num_linked].numpy(), self.graph)
+        linked = self.linked.with_links(x[: self.num_linked].numpy(), self.graph)
         return HnswIndex(linked, self.ids, x, self.removed)
 
     def plus(self, vectors: Vectors, ids: Ids) -> HnswIndex:
         """The same with more rows (n, C) behind, in the metric's form; ``ids`` names all rows."""
-        return HnswIndex(self._linked, ids, grown(self.x, torch.from_numpy(vectors)), self.removed.plus(len(vectors)))
+        return HnswIndex(self.linked, ids, grown(self.x, torch.from_numpy(vectors)), self.removed.plus(len(vectors)))
 
     def minus(self, rows: Rows, ids: Ids) -> HnswIndex:
         """The same without some rows; ``ids`` names the others."""
-        return HnswIndex(self._linked, ids, self.x, self.removed.marked(rows))
+        return HnswIndex(self.linked, ids, self.x, self.removed.marked(rows))
 
     def relinked(self) -> HnswIndex:
         """The same with all rows in the graph: those behind it are put in as a build would."""
-        linked = self._linked.plus(self.x[self.num_linked :].numpy()).sharing(self.x.numpy())
+        linked = self.linked.plus(self.x[self.num_linked :].numpy()).sharing(self.x.numpy())
         return HnswIndex(linked, self.ids, self.x, self.removed)
 
     def rebuilt(self) -> HnswIndex:
@@ -166,27 +169,27 @@ class HnswIndex:
     @property
     def num_linked(self) -> int:
         """How many rows, from the first on, are in the graph; those behind it are scanned."""
-        return len(self._linked)
+        return len(self.linked)
 
     @property
     def channels(self) -> int:
         """C, the width of a vector."""
-        return self._linked.channels
+        return self.linked.channels
 
     @property
     def M(self) -> int:  # noqa: N802 - HNSW's own name
         """Links a node on the upper levels."""
-        return self._linked.M
+        return self.linked.M
 
     @property
     def ef_construction(self) -> int:
         """Beam of the walk that found the links."""
-        return self._linked.ef_construction
+        return self.linked.ef_construction
 
     @property
     def ef_search(self) -> int:
         """Default beam of a search."""
-        return self._linked.ef_search
+        return self.linked.ef_search
 
     @property
     def x(self) -> Tensor:
@@ -203,7 +206,7 @@ class HnswIndex:
     @property
     def graph(self) -> HnswGraph:
         """All levels' links of the rows that are in the graph, as arrays."""
-        return self._linked.graph
+        return self.linked.graph
 
     def search(self, queries: npt.ArrayLike, k: int = 10, ef_search: int | None = None) -> Hits:
         """The k nearest documents of each query.
@@ -242,14 +245,24 @@ class HnswIndex:
             raise InputError(f"`ef_search` must be a positive 32-bit integer, got {ef_search!r}.")
         return int(ef_search)
 
-    def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
-        """Like `search` for queries in the metric's form: similarities and rows, both (Q, k)."""
+    def search_rows(
+        self, queries: Vectors, k: int, ef_search: int | None = None, walk: Walk | None = None
+    ) -> tuple[Vectors, Rows]:
+        """Like `search` for queries in the metric's form: similarities and rows, both (Q, k).
+
+        ``walk`` finds what is linked in FAISS's place, with the arguments of `LinkedRows.search`.
+        """
         count, beam = min(k, self._num_reachable), self.checked_ef(ef_search)
-        return self._with_tail(queries, k, *self._linked.search(queries, count, max(k, beam), self.removed))
+        walk = self.linked.search if walk is None else walk
+        values, rows = walk(queries, count, max(k, beam), self.removed)
+        short = np.flatnonzero((rows < 0).any(axis=1))
+        if len(short):
+            values[short], rows[short] = self.linked.scan(queries[short], count, self.removed)
+        return self._with_tail(queries, k, values, rows)
 
     def exact_search_rows(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """Similarities and rows of the true k nearest by a scan of all vectors, both (Q, k)."""
-        return self._with_tail(queries, k, *self._linked.scan(queries, min(k, self._num_reachable), self.removed))
+        return self._with_tail(queries, k, *self.linked.scan(queries, min(k, self._num_reachable), self.removed))
 
     def sampled_recall(self, queries: Vectors, k: int = 10, ef_search: int | None = None) -> float:
         """Share of the true k nearest that the walk finds, mean over queries in the metric's form."""

@@ -13,9 +13,12 @@ import numpy as np
 from graphlift.nn.kernels.elementary import F4, Array, compiled
 from graphlift.serving.kernels.best import keep_best, put_best_first
 from graphlift.serving.kernels.folding import fold as fold
-from graphlift.serving.kernels.products import add_product, distances, dot, dots
+from graphlift.serving.kernels.products import add_product, distance, dot, dots
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
+from graphlift.serving.kernels.walk import Paths as Paths
+from graphlift.serving.kernels.walk import encode as encode
+from graphlift.serving.kernels.walk import walk as walk
 from graphlift.serving.query_lift import TINY
 
 
@@ -60,7 +63,8 @@ def nearest(queries: Array, vectors: Array, by_distance: bool, near: Array, numb
     everyone, found = np.arange(len(vectors)), np.empty(len(vectors), F4)
     for query in range(len(queries)):
         if by_distance:
-            distances(queries[query], vectors, found)
+            for row in everyone:
+                found[row] = -distance(queries[query], vectors[row])
         else:
             dots(queries[query], vectors, everyone, found)
         keep_best(found, near[query], numbers[query])

@@ -84,10 +84,9 @@ def similarities(x: Array, vectors: Array, rows: Array, by_distance: bool, out: 
 
 
 @inner
-def distances(x: Array, vectors: Array, out: Array) -> None:
-    """Negative squared distances of x (C,) to all ``vectors``, into ``out``; no digit is lost far from the origin."""
-    for i in range(len(vectors)):
-        row, total = vectors[i], x.dtype.type(0)
-        for c in range(len(x)):
-            total -= (x[c] - row[c]) * (x[c] - row[c])
-        out[i] = total
+def distance(a: Array, b: Array) -> np.float32:
+    """The squared distance of two vectors (C,); no digit is lost far from the origin."""
+    total = a.dtype.type(0)
+    for c in range(len(a)):
+        total += (a[c] - b[c]) * (a[c] - b[c])
+    return total
