@@ -25,12 +25,11 @@ from graphlift.search.evidence import evidence, lowered, nearness, nearness_amon
 from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs, find_candidates
-from graphlift.serving.coded_walk import coded
-from graphlift.serving.past_scan import PastScan
-from graphlift.serving.query_lift import FEW, QueryLift
-from graphlift.serving.scorer import Scorer
+from graphlift.serving.coded_walk import CodedWalk
+from graphlift.serving.compiled_search import CompiledSearch, Found
 
 PastIndex = FlatIndex | HnswIndex
+Walker = HnswIndex | CodedWalk
 SCANNED_PAST = 4096
 """Up to so many past queries are scanned, which takes no longer than a walk; more get a graph of their own."""
 BATCH = 256
@@ -144,6 +143,10 @@ class LiftedIndex:
         return self.model.ranker.cold_bonus.numpy()
 
     @cached_property
+    def _told_something(self) -> bool:
+        return len(self.told) > 0
+
+    @cached_property
     def _familiarity_bounds(self) -> Vectors:
         """The model's own memory, likewise, (2,)."""
         return self.model.familiarity_bounds.numpy()
@@ -154,12 +157,22 @@ class LiftedIndex:
         return Descent(self.index.graph)
 
     @cached_property
-    def scorer(self) -> Scorer | None:
-        """The compiled way from a query to its candidates' scores, where there is one; made at the first search."""
-        if not self.learned:
-            return None
-        config = self.model.config
-        return Scorer.of(self.space, self.model.ranker, config.num_recalled, config.num_past_nodes)
+    def compiled(self) -> CompiledSearch | None:
+        """The whole way of a query in one compiled call, where there is one; made at the first search."""
+        return CompiledSearch.of(self.model, self.space, self._walker, self._past_walker) if self.learned else None
+
+    @cached_property
+    def _walker(self) -> Walker:
+        """What walks through the lifted documents; before a fit that is the frozen walk itself."""
+        return (CodedWalk.of(self.walk_index) if self.learned else None) or self.walk_index
+
+    @cached_property
+    def _past_walker(self) -> Walker | FlatIndex:
+        return CodedWalk.of(self.past) or self.past
+
+    @cached_property
+    def _frozen_walker(self) -> Walker:
+        return CodedWalk.of(self.index) or self.index
 
     @torch.inference_mode()
     def lift_documents(self, first: int = 0) -> Vectors:
@@ -173,21 +186,8 @@ class LiftedIndex:
     @torch.inference_mode()
     def lift_queries(self, queries: Tensor) -> Tensor:
         """Queries (B, C) of the frozen space, lifted."""
-        return torch.from_numpy(self._lifted(queries.contiguous().numpy())[0])
-
-    def _lifted(self, queries: Vectors) -> tuple[Vectors, Vectors]:
-        """Queries lifted, (B, C), and the vectors that past queries are looked for with, (B, 2 D)."""
-        if self.model.hierarchical is None:
-            return self._query_lift(queries)
-        frozen = torch.from_numpy(queries)
-        with torch.inference_mode():
-            parts = [self.model.lift_queries(part, self.index.x, self.descent) for part in frozen.split(1024)]
-            lifted = torch.cat(parts)
-            return lifted.numpy(), self.model.past_vectors(frozen, lifted).numpy()
-
-    @cached_property
-    def _query_lift(self) -> QueryLift:
-        return QueryLift(self.model)
+        descent = None if self.model.hierarchical is None else self.descent
+        return torch.cat([self.model.lift_queries(part, self.index.x, descent) for part in queries.split(1024)])
 
     def search_rows(
         self, queries: Vectors, k: int, ef_search: int | None = None, cold_bonus: float | None = None
@@ -213,7 +213,7 @@ class LiftedIndex:
             chunk = slice(start, start + BATCH)
             lifted = self.lift_queries(queries[chunk])
             owned = None if own is None else own[chunk]
-            walked = torch.from_numpy(self._walk(lifted.numpy(), ef_search=ef_search)[1])
+            walked = torch.from_numpy(self._walk(lifted, ef_search=ef_search)[1])
             past = self.nearest_past(queries[chunk], lifted, owned)[1]
             parts.append(self._drawn(queries[chunk], lifted, walked, past, owned).compact())
         return Subgraphs.cat(parts)
@@ -233,8 +233,9 @@ class LiftedIndex:
 
     def is_strange(self, queries: Tensor) -> Tensor:
         """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
-        frozen, strange = queries.contiguous().numpy(), torch.zeros(len(queries), dtype=torch.bool)
-        strange[self._strange(frozen, *self._nearest_past(self._lifted(frozen)[1]))] = True
+        queries, strange = queries.contiguous(), torch.zeros(len(queries), dtype=torch.bool)
+        near, past = self.nearest_past(queries, self.lift_queries(queries))
+        strange[self._strange(queries.numpy(), near.numpy(), past.numpy())] = True
         return strange
 
     @cached_property
@@ -252,24 +253,43 @@ class LiftedIndex:
         return self.space.answered.times(rows) == 0
 
     def _search(self, queries: Vectors, k: int, ef_search: int | None, cold_bonus: float) -> tuple[Vectors, Rows]:
-        lifted, past_vectors = self._lifted(queries)
-        near, past = self._nearest_past(past_vectors)
-        similarity, walked = self._walk(lifted, k, ef_search)
-        num_walked = self.model.config.num_walked
-        rows, scores = self._ranked(queries, lifted, walked[:, :num_walked], past)
+        found, num_walked = self._found(queries, k, ef_search), self.model.config.num_walked
+        rows, scores = found.rows, found.scores
         if cold_bonus:
             bonus = cold_bonus * self.is_cold(torch.from_numpy(rows)).float()
             rows, scores = _best_first(rows, scores + bonus.numpy())
-        if len(self.told):
-            rows, scores = _best_first(rows, self._told(queries, rows, scores, walked[:, 0]))
-        if walked.shape[1] > num_walked:
-            tail = walked[:, num_walked:], similarity / self.model.similarity.scale
+        if self._told_something:
+            rows, scores = _best_first(rows, self._told(queries, rows, scores, found.walked[:, 0]))
+        if found.walked.shape[1] > num_walked:
+            tail = found.walked[:, num_walked:], found.similarity / self.model.similarity.scale
             rows, scores = _best_first(*_followed(rows, scores, *tail))
         scores, rows = scores[:, :k].copy(), rows[:, :k].copy()  # nobody holds what was not asked for
-        strange = self._strange(queries, near, past)
+        strange = self._strange(queries, found.near, found.past)
         if len(strange):
             scores[strange], rows[strange] = self.strangers.search_rows(queries[strange], k, ef_search, 0.0)
         return scores, rows
+
+    def _found(self, queries: Vectors, k: int, ef_search: int | None) -> Found:
+        """What the lift, the walk, the memory and the ranker find: in one compiled call, or step by step."""
+        compiled = self.compiled
+        found = None if compiled is None else compiled(queries, self._num_walked(k), self.beam(ef_search))
+        return self._found_in_steps(queries, k, ef_search) if found is None else found
+
+    @torch.inference_mode()
+    def _found_in_steps(self, queries: Vectors, k: int, ef_search: int | None) -> Found:
+        asked = torch.from_numpy(queries)
+        lifted = self.lift_queries(asked)
+        near, past = self.nearest_past(asked, lifted)
+        similarity, walked = self._walk(lifted, k, ef_search)
+        found = torch.from_numpy(walked[:, : self.model.config.num_walked])
+        if self.learned:
+            subgraphs = self._drawn(asked, lifted, found, past)
+            rows, mask, scores = subgraphs.rows, subgraphs.mask, self.scores(subgraphs, 0.0)
+        else:  # nobody looks at attributes
+            rows, mask, *_ = find_candidates(self.space, asked, lifted, found, past, self.model.config.num_recalled)
+            scores = self.space.similarity.pairwise(lifted.unsqueeze(1), self.space.lifted[rows]).squeeze(1)
+        best = _best_first(rows.numpy(), scores.masked_fill(~mask, -torch.inf).numpy())
+        return Found(*best, walked, similarity, past.numpy(), near.numpy())
 
     def _strange(self, queries: Vectors, near: Vectors, past: Rows) -> Rows:
         """The places of strange queries among those whose nearest past ones are known."""
@@ -283,23 +303,7 @@ class LiftedIndex:
 
     def walk_frozen(self, queries: Vectors) -> Rows:
         """The documents that are around queries without the lift, (B, m)."""
-        return self.index.search_rows(queries, min(AROUND, len(self.index)), walk=coded(self.index))[1]
-
-    def _ranked(self, queries: Vectors, lifted: Vectors, walked: Rows, past: Rows) -> tuple[Rows, Vectors]:
-        """Candidates, best first, and what the ranker makes of them, minus infinity where there is none, (B, n)."""
-        scorer = self.scorer
-        if scorer is not None:
-            return scorer(queries, lifted, walked, past)
-        with torch.inference_mode():
-            asked, moved, found, near = map(torch.from_numpy, (queries, lifted, walked, past))
-            if self.learned:
-                subgraphs = self._drawn(asked, moved, found, near)
-                rows, mask, scores = subgraphs.rows, subgraphs.mask, self.scores(subgraphs, 0.0)
-            else:  # nobody looks at attributes
-                rows, mask, *_ = find_candidates(self.space, asked, moved, found, near, self.model.config.num_recalled)
-                scores = self.space.similarity.pairwise(moved.unsqueeze(1), self.space.lifted[rows]).squeeze(1)
-            scores = scores.masked_fill(~mask, -torch.inf)
-        return _best_first(rows.numpy(), scores.numpy())
+        return self._frozen_walker.search_rows(queries, min(AROUND, len(self.index)))[1]
 
     def _told(self, queries: Vectors, rows: Rows, scores: Vectors, first: Rows) -> Vectors:
         """`told_outright` of candidates with minus infinity for those that there are not."""
@@ -323,35 +327,26 @@ class LiftedIndex:
                     scores = moved(scores, mask, evidence(near**exponent, held))
         return scores
 
-    def _walk(self, lifted: Vectors, k: int = 1, ef_search: int | None = None) -> tuple[Vectors, Rows]:
-        """What a walk in the lifted space finds: at least k, and as many as the ranker takes where there are."""
-        count = min(max(k, self.model.config.num_walked), len(self.index))
-        walk = coded(self.walk_index) if self.learned else None  # what serves before a fit is the frozen walk itself
-        return self.walk_index.search_rows(lifted, count, self.beam(ef_search), walk)
+    def _num_walked(self, k: int) -> int:
+        """How many a walk finds: at least k, and as many as the ranker takes where there are."""
+        return min(max(k, self.model.config.num_walked), len(self.index))
+
+    def _walk(self, lifted: Tensor, k: int = 1, ef_search: int | None = None) -> tuple[Vectors, Rows]:
+        """Similarities and rows that a walk in the lifted space finds, both (B, m)."""
+        return self._walker.search_rows(lifted.contiguous().numpy(), self._num_walked(k), self.beam(ef_search))
 
     def nearest_past(self, queries: Tensor, lifted: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The past queries nearest in both spaces together, without the query itself: similarity, number, (B, P)."""
-        found = self._nearest_past(self.model.past_vectors(queries, lifted).numpy(), spare=int(own is not None))
-        near, past = map(torch.from_numpy, found)
-        if own is None:
-            return near, past
-        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)
-        others_first = others_first[:, : min(self.model.config.num_past, len(self.memory) - 1)]
-        return near.gather(1, others_first), past.gather(1, others_first)
-
-    def _nearest_past(self, vectors: Vectors, spare: int = 0) -> tuple[Vectors, Rows]:
-        """`nearest_past` by `LiftModel.past_vectors`, and some more."""
+        spare = int(own is not None)
         count = min(self.model.config.num_past + spare, len(self.memory))
         if count <= spare:
-            return np.empty((len(vectors), 0), dtype=np.float32), np.empty((len(vectors), 0), dtype=np.int64)
-        if isinstance(self.past, HnswIndex):
-            return self.past.search_rows(vectors, count, walk=coded(self.past))
-        past = self._past_scan if len(vectors) < FEW else None
-        return (past or self.past).search_rows(vectors, count)
-
-    @cached_property
-    def _past_scan(self) -> PastScan | None:
-        return PastScan.of(self.past)
+            return torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
+        vectors = self.model.past_vectors(queries, lifted).numpy()
+        near, past = map(torch.from_numpy, self._past_walker.search_rows(vectors, count))
+        if own is None:
+            return near, past
+        others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)[:, : count - spare]
+        return near.gather(1, others_first), past.gather(1, others_first)
 
 
 _NOBODY = np.empty(0, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -34,6 +34,7 @@ class ModelConfig(BaseModel):
         num_recalled: further candidates, which near past queries were answered by.
         num_past: past queries near a query that vote for candidates.
         num_past_nodes: the nearest of them, which are nodes of its subgraph, too, and are listened to.
+        num_shortlisted: candidates that exchange messages, the best by what is known of each alone.
         past_channels: channels of either space in which near past queries are looked for, at most C.
         hidden_channels: width of a node's state in the subgraph.
         num_layers: message passing steps in the subgraph.
@@ -49,23 +50,14 @@ class ModelConfig(BaseModel):
     num_walked: int = Field(default=48, ge=1)
     num_recalled: int = Field(default=16, ge=0)
     num_past: int = Field(default=32, ge=1)
-    num_past_nodes: int = Field(default=32, ge=0)
+    num_past_nodes: int = Field(default=8, ge=0)
+    num_shortlisted: int = Field(default=24, ge=1)
     past_channels: int = Field(default=64, ge=1)
     hidden_channels: int = Field(default=48, ge=1)
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
-    dropout: float = Field(default=0.05, ge=0, lt=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
     conv: Annotated[str, AfterValidator(_known)] = DEFAULT
-
-    @classmethod
-    def small(cls, **others: Any) -> Self:
-        """Small subgraphs: a search takes less time beyond its walk, a fit less time and memory, for a little quality.
-
-        Example:
-            >>> ModelConfig.small(heads=2).num_walked
-            24
-        """
-        return cls(**{"num_walked": 24, "num_recalled": 8, "num_past_nodes": 8} | others)
 
 
 class LiftModel(nn.Module):
@@ -109,7 +101,12 @@ class LiftModel(nn.Module):
         walks = config.query_encoder == "hierarchical"
         self.hierarchical = HierarchicalEncoder(channels, conv=config.conv) if walks else None
         self.ranker = SubgraphRanker(
-            config.hidden_channels, config.num_layers, config.heads, config.dropout, config.conv
+            config.hidden_channels,
+            config.num_layers,
+            config.heads,
+            config.dropout,
+            config.conv,
+            config.num_shortlisted,
         )
 
     @property
@@ -122,17 +119,17 @@ class LiftModel(nn.Module):
         unit = self.similarity.unit
         return self.similarity.finish(self.document_map(documents / unit) * unit)
 
-    def lift_queries(self, queries: Tensor, documents: Tensor, descent: Descent) -> Tensor:
+    def lift_queries(self, queries: Tensor, documents: Tensor, descent: Descent | None = None) -> Tensor:
         """Lifted queries (B, C).
 
         Args:
             queries: in the index's space, (B, C).
             documents: the index's vectors, (N, C).
-            descent: the index's levels, for an encoder that walks them.
+            descent: the index's levels, which an encoder that walks them must be given.
         """
         unit = self.similarity.unit
         lifted = self.query_map(queries / unit) * unit
-        if self.hierarchical is not None:
+        if self.hierarchical is not None and descent is not None:
             lifted = self.hierarchical(lifted, documents, descent)
         return self.similarity.finish(lifted)
 

@@ -9,7 +9,7 @@ from graphlift.graph import EMPTY, HnswGraph, Level
 from graphlift.index import HnswIndex, Ids
 from graphlift.metric import Metric
 from graphlift.serving import coded_walk
-from graphlift.serving.coded_walk import coded
+from graphlift.serving.coded_walk import CodedWalk
 
 pytest.importorskip("numba")
 METRICS = list(Metric)
@@ -22,7 +22,7 @@ def clustered(rng, count=2000, channels=24, spread=0.6):
 
 
 def found(index, queries, k, ef_search=None):
-    return index.search_rows(queries, k, ef_search, walk=coded(index))
+    return CodedWalk.of(index).search_rows(queries, k, ef_search)
 
 
 def recall(rows, exact):
@@ -80,7 +80,7 @@ def test_removed_rows_are_walked_over(rng, share):
     rows = found(index, queries, 10)[1]
     assert not np.isin(rows, gone).any()
     assert recall(rows, index.exact_search_rows(queries, 10)[1]) > 0.97
-    assert coded(index) == coded(whole)  # both walk the same codes
+    assert CodedWalk.of(index).ground[1] is CodedWalk.of(whole).ground[1]  # both follow the same links
 
 
 def test_rows_behind_the_graph_are_found(rng):
@@ -96,12 +96,9 @@ def test_one_row():
 
 
 def test_nobody():
-    assert coded(HnswIndex.build(np.eye(2)).compacted()) is not None
-    assert coded(HnswIndex(_unlinked(), Ids.counted(0))) is None
-
-
-def _unlinked():
-    return HnswIndex.build(np.eye(2)).linked.empty(2, Metric.COSINE, M=4, ef_construction=40, ef_search=16)
+    unlinked = HnswIndex.build(np.eye(2)).linked.empty(2, Metric.COSINE, M=4, ef_construction=40, ef_search=16)
+    assert CodedWalk.of(HnswIndex(unlinked, Ids.counted(0))) is None
+    assert CodedWalk.of(object()) is None
 
 
 def test_what_no_link_leads_to_is_scanned():
@@ -137,13 +134,14 @@ def test_a_query_of_zeros_and_a_large_one(rng):
 def test_codes_go_with_what_they_were_made_of(rng):
     index = HnswIndex.build(clustered(rng, 50), M=4)
     before = len(coded_walk._MADE)
-    assert coded(index) == coded(index)
+    walks = CodedWalk.of(index), CodedWalk.of(index)
+    assert walks[0].ground[1] is walks[1].ground[1]
     assert len(coded_walk._MADE) == before + 1
-    del index
+    del index, walks
     gc.collect()
     assert len(coded_walk._MADE) == before
 
 
 def test_no_compiler(monkeypatch):
     monkeypatch.setattr(coded_walk.fast, "loops", lambda package: None)
-    assert coded(HnswIndex.build(np.eye(2))) is None
+    assert CodedWalk.of(HnswIndex.build(np.eye(2))) is None

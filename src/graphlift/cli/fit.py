@@ -62,9 +62,6 @@ def fit(
         ),
     ] = False,
     query_encoder: Annotated[Literal["linear", "hierarchical"], typer.Option(help="How a query is lifted.")] = "linear",
-    small: Annotated[
-        bool, typer.Option("--small", help="Small subgraphs: faster searches and fits, for a little quality.")
-    ] = False,
     conv: Annotated[str, typer.Option(callback=_known, help=f"Layer of the network: {', '.join(CONVS)}.")] = DEFAULT,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 0,
     device: Annotated[
@@ -77,12 +74,9 @@ def fit(
     An interrupted fit goes on where it was when the same command is given again. With --continue old queries must not
     lose, either.
     """
-    shape = ModelConfig.small if small else ModelConfig
-    config = FitConfig(model=shape(query_encoder=query_encoder, conv=conv), seed=seed)
+    config = FitConfig(model=ModelConfig(query_encoder=query_encoder, conv=conv), seed=seed)
     if go_on and config.model != ModelConfig():
-        raise InputError(
-            "`--query-encoder`, `--conv` and `--small` do not go with `--continue`: a model keeps its shape."
-        )
+        raise InputError("`--query-encoder` and `--conv` do not go with `--continue`: a model keeps its shape.")
     if go_on and dev_qrels is not None:
         raise InputError("`--dev-qrels` does not go with `--continue`: both old and new queries judge.")
     with open(store) as lift:

@@ -20,8 +20,6 @@ from graphlift.index.removed import Removed
 from graphlift.index.storage import Rows, scan
 from graphlift.metric import Metric, Vectors
 
-Walk = Callable[[Vectors, int, int, Removed], tuple[Vectors, Rows]]
-
 
 class HnswIndex:
     """A Hierarchical Navigable Small World index (Malkov & Yashunin, 2018) with the user's own ids.
@@ -161,7 +159,7 @@ class HnswIndex:
     def __repr__(self) -> str:
         return f"HnswIndex(vectors={len(self)}, channels={self.channels}, metric={self.metric.value!r}, M={self.M})"
 
-    @property
+    @cached_property
     def num_rows(self) -> int:
         """Documents, with those that were removed and are still there."""
         return len(self._x)
@@ -245,20 +243,10 @@ class HnswIndex:
             raise InputError(f"`ef_search` must be a positive 32-bit integer, got {ef_search!r}.")
         return int(ef_search)
 
-    def search_rows(
-        self, queries: Vectors, k: int, ef_search: int | None = None, walk: Walk | None = None
-    ) -> tuple[Vectors, Rows]:
-        """Like `search` for queries in the metric's form: similarities and rows, both (Q, k).
-
-        ``walk`` finds what is linked in FAISS's place, with the arguments of `LinkedRows.search`.
-        """
+    def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
+        """Like `search` for queries in the metric's form: similarities and rows, both (Q, k)."""
         count, beam = min(k, self._num_reachable), self.checked_ef(ef_search)
-        walk = self.linked.search if walk is None else walk
-        values, rows = walk(queries, count, max(k, beam), self.removed)
-        short = np.flatnonzero((rows < 0).any(axis=1))
-        if len(short):
-            values[short], rows[short] = self.linked.scan(queries[short], count, self.removed)
-        return self._with_tail(queries, k, values, rows)
+        return self._with_tail(queries, k, *self.linked.search(queries, count, max(k, beam), self.removed))
 
     def exact_search_rows(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """Similarities and rows of the true k nearest by a scan of all vectors, both (Q, k)."""

@@ -108,13 +108,14 @@ class LinkedRows:
         return read_links(self._faiss.hnsw)
 
     def search(self, queries: Vectors, k: int, ef_search: int, removed: Removed | None = None) -> tuple[Vectors, Rows]:
-        """Similarities and rows of the k nearest that the walk finds, both (Q, k), without removed ones.
-
-        Rows are -1 where it finds fewer: nodes without incoming links cannot be walked to.
-        """
+        """Similarities and rows of the k nearest that the walk finds, both (Q, k), without removed ones."""
         beam, selector = max(k, ef_search), None if removed is None else removed.selector
         params = _of_beam(beam) if selector is None else faiss.SearchParametersHNSW(efSearch=beam, sel=selector)
-        return search(self._faiss, self.metric, queries, k, params)
+        values, rows = search(self._faiss, self.metric, queries, k, params)
+        short = np.flatnonzero((rows < 0).any(axis=1))
+        if len(short):  # nodes without incoming links cannot be walked to: such queries are scanned
+            values[short], rows[short] = self.scan(queries[short], k, removed)
+        return values, rows
 
     def scan(self, queries: Vectors, k: int, removed: Removed | None = None) -> tuple[Vectors, Rows]:
         """Like `search`, by a scan of all vectors."""

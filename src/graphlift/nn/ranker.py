@@ -1,4 +1,4 @@
-"""Message passing on the query's own subgraph, which scores its candidates."""
+"""Scores of a query's candidates: one by one, then by message passing among the best of them."""
 
 from __future__ import annotations
 
@@ -49,17 +49,19 @@ FIRST_PULL = 2.0
 
 
 class SubgraphRanker(nn.Module):
-    r"""Scores candidates by message passing among them and the past queries near.
+    r"""Scores candidates one by one, then the best of them by message passing among them and the past queries near.
 
-    Candidates and past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets
-    every candidate listen to all of them. Every head is born listening along one kind of link. The score is
+    First every candidate is scored by its own attributes alone. Those that score best are the shortlist. They and the
+    past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets everyone on the
+    shortlist listen to all of them. Every head is born listening along one kind of link. The score is
 
     .. math::
-        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c
-        + \mathbf{v}^{\top} \mathbf{f}_c
+        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{v}^{\top} \mathbf{f}_c
+        + \mathbf{w}^{\top} \mathbf{h}^0_c + \mathbf{u}^{\top} \mathbf{h}_c
 
-    with the last state :math:`\mathbf{h}_c` and the attributes :math:`\mathbf{f}_c`; u and v are born zero, so a
-    fresh ranker keeps the order of the walk.
+    with the attributes :math:`\mathbf{f}_c`, the state :math:`\mathbf{h}^0_c` that is made of them and, on the
+    shortlist, the state :math:`\mathbf{h}_c` after the messages. u, v and w are born zero, so a fresh ranker keeps the
+    order of the walk.
 
     Args:
         hidden_channels: width of the node states.
@@ -68,6 +70,7 @@ class SubgraphRanker(nn.Module):
         dropout: of node states, in training.
         conv: the layer, by its name in `graphlift.nn.family`; one without a dense form listens along the strongest
             links alone.
+        num_shortlisted: how many candidates exchange messages.
 
     Attributes:
         cold_bonus: what a search adds to the score of a candidate that answered no past query; born zero, set after
@@ -85,21 +88,23 @@ class SubgraphRanker(nn.Module):
         hidden_channels: int = 48,
         num_layers: int = 1,
         heads: int = 4,
-        dropout: float = 0.05,
+        dropout: float = 0.1,
         conv: str = DEFAULT,
+        num_shortlisted: int = 24,
     ) -> None:
         super().__init__()
-        self.dropout = dropout
+        self.dropout, self.num_shortlisted = dropout, num_shortlisted
         self.norm_node, self.norm_past = Standardize(len(NODE_ATTRS)), Standardize(len(PAST_ATTRS))
         self.norm_edge = Standardize(len(EDGE_ATTRS))
         self.embed_node = _embedding(len(NODE_ATTRS), hidden_channels)
         self.embed_past = _embedding(len(PAST_ATTRS), hidden_channels)
         self.convs = nn.ModuleList(_conv(conv, hidden_channels, heads) for _ in range(num_layers))
         self.lin_state = nn.Linear(hidden_channels, 1)
+        self.lin_alone = nn.Linear(hidden_channels, 1, bias=False)
         self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
         self.scale = nn.Parameter(torch.tensor(20.0))
         self.register_buffer("cold_bonus", torch.tensor(0.0))
-        for zero in (self.lin_state.weight, self.lin_state.bias, self.lin_attr.weight):
+        for zero in (self.lin_state.weight, self.lin_state.bias, self.lin_alone.weight, self.lin_attr.weight):
             nn.init.zeros_(zero)
 
     def fit_norms(self, subgraphs: Subgraphs) -> None:
@@ -110,24 +115,32 @@ class SubgraphRanker(nn.Module):
 
     def forward(self, subgraphs: Subgraphs) -> Tensor:
         """Scores of the candidates (B, n); those of masked ones mean nothing."""
-        node_attr = self.norm_node(subgraphs.node_attr)
-        states, past, mask, edge_attr = self._nodes(subgraphs, node_attr)
+        states, alone, places = self._shortlist(subgraphs)
+        states = torch.take_along_dim(states, places.unsqueeze(2), dim=1)
+        past, mask, edge_attr = self._heard(subgraphs.among(places))
         for conv in self._layers:
             states = conv.forward_dense((torch.cat([states, past], dim=1), states), mask, edge_attr=edge_attr)
             states = F.dropout(states, self.dropout, self.training)
-        learned = self.lin_state(states) + self.lin_attr(node_attr)
-        return self.scale * subgraphs.similarity + learned.squeeze(2)
+        return alone.scatter_add(1, places, self.lin_state(states).squeeze(2))
 
-    def _nodes(self, subgraphs: Subgraphs, node_attr: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """First states of candidates and past queries, who listens to whom, and the links' attributes."""
-        past = self.embed_past(self.norm_past(subgraphs.past_attr))
+    def _shortlist(self, subgraphs: Subgraphs) -> tuple[Tensor, Tensor, Tensor]:
+        """First states of candidates, scores by these alone (B, n), and the places of the best, best first (B, m)."""
+        node_attr = self.norm_node(subgraphs.node_attr)
         states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
-        heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)  # (B, n + S)
+        learned = self.lin_alone(states) + self.lin_attr(node_attr)
+        alone = self.scale * subgraphs.similarity + learned.squeeze(2)
+        best = alone.detach().masked_fill(~subgraphs.mask, -torch.inf).argsort(dim=1, descending=True, stable=True)
+        return states, alone, best[:, : self.num_shortlisted]
+
+    def _heard(self, shortlist: Subgraphs) -> tuple[Tensor, Tensor, Tensor]:
+        """States of past queries, who is listened to (B, 1, m + S), and the attributes of links."""
+        past = self.embed_past(self.norm_past(shortlist.past_attr))
+        heard = torch.cat([shortlist.mask, shortlist.mask.new_ones(past.shape[:2])], dim=1)
         # A mean taken off all links alike would cancel in the softmax, so they are scaled only.
         stretch = EDGE_SCALE / self.norm_edge.deviation
-        edge_attr = subgraphs.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
+        edge_attr = shortlist.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
         past = F.dropout(past, self.dropout, self.training)
-        return states, past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
+        return past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
 
     @property
     def attends(self) -> bool:
@@ -138,11 +151,19 @@ class SubgraphRanker(nn.Module):
     def attention(self, subgraphs: Subgraphs) -> Tensor:
         """How much each candidate listens to each node in the first layer, mean of heads, (B, n, n + S).
 
-        Only where it `attends`.
+        Only where it `attends`. Candidates that are not on the shortlist listen to themselves.
         """
-        states, past, mask, edge_attr = self._nodes(subgraphs, self.norm_node(subgraphs.node_attr))
+        states, _, places = self._shortlist(subgraphs)
+        states = torch.take_along_dim(states, places.unsqueeze(2), dim=1)
+        past, mask, edge_attr = self._heard(subgraphs.among(places))
         weights = self._layers[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
-        return weights.mean(dim=1)
+        count, width = subgraphs.edge_attr.shape[2:]
+        batch = torch.arange(len(places)).view(-1, 1, 1)
+        sources = torch.cat([places, torch.arange(count, width).expand(len(places), -1)], dim=1)
+        attention = torch.eye(count, width).repeat(len(places), 1, 1)
+        attention[batch, places.unsqueeze(2)] = 0.0
+        attention[batch, places.unsqueeze(2), sources.unsqueeze(1)] = weights.mean(dim=1)
+        return attention
 
     @property
     def _layers(self) -> list[RuvectorConv]:

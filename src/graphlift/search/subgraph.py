@@ -60,6 +60,21 @@ class Subgraphs:
         """The subgraphs of some queries, by their places."""
         return type(self)(**{f.name: getattr(self, f.name)[queries] for f in fields(self)})
 
+    def among(self, places: Tensor) -> Self:
+        """The same with only some of the candidates, by their places (B, m); what candidates carry stays as it was."""
+        count, width = self.edge_attr.shape[2:]
+        heard = torch.arange(count, width, device=places.device).expand(len(places), -1)
+        cells = places.unsqueeze(2) * width + torch.cat([places, heard], dim=1).unsqueeze(1)  # (B, m, m + S)
+        links = torch.take_along_dim(self.edge_attr.flatten(2), cells.flatten(1).unsqueeze(1), dim=2)
+        return replace(
+            self,
+            rows=self.rows.gather(1, places),
+            mask=self.mask.gather(1, places),
+            similarity=self.similarity.gather(1, places),
+            node_attr=torch.take_along_dim(self.node_attr, places.unsqueeze(2), dim=1),
+            edge_attr=links.unflatten(2, cells.shape[1:]),
+        )
+
     def compact(self) -> Self:
         """The same with attributes of links as float16: they take most of the memory where subgraphs are kept."""
         return replace(self, edge_attr=self.edge_attr.half())

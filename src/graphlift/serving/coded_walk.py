@@ -1,113 +1,84 @@
-"""A walk through an index's graph in compiled loops, along codes of a byte a channel."""
+"""A walk through an index's graph in compiled loops, along codes."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from graphlift.graph import EMPTY, HnswGraph
-from graphlift.index.hnsw import HnswIndex, Walk
+from graphlift.index.hnsw import HnswIndex
 from graphlift.index.linked import LinkedRows
-from graphlift.index.removed import Removed
 from graphlift.index.storage import Rows
-from graphlift.metric import Metric, Vectors
+from graphlift.metric import Vectors
 from graphlift.nn import fast
+from graphlift.serving.codes import codes_of
 
-LINE = 64
-"""Bytes of a cache line: codes start at its beginning and fill it."""
+Places = npt.NDArray[np.int32]
 
 
 class CodedWalk:
-    """`LinkedRows.search` by another walk, which finds nearly the same in about half the time.
+    """`HnswIndex.search_rows` by another walk, which finds nearly the same in about half the time.
 
-    A vector's code has a byte for each channel, between the smallest and the largest value of that channel. The walk
-    goes by codes; what it ends with is compared by the vectors themselves. The codes take a quarter of the vectors'
-    memory, and are made when the walk is.
+    It goes by `graphlift.serving.codes`, and compares what it ends with by the vectors themselves. Rows behind the
+    graph are compared, too. The codes of linked rows are made once for all indexes that share them.
 
     Args:
         kernels: the loops.
-        linked: what is walked, at least one row.
-    """
+        index: what is walked, with at least one row in its graph.
 
-    def __init__(self, kernels: Any, linked: LinkedRows) -> None:
-        self._kernels = kernels
-        vectors, graph = linked.x.numpy(), linked.graph
-        center, scale = _bounds(vectors)
-        codes = _aligned(len(vectors), -(-linked.channels // LINE) * LINE)
-        fast.run(kernels.encode, len(vectors), vectors, center, scale, codes)
-        by_distance = linked.metric is Metric.L2
-        upper, node, below, entry = _numbered(graph)
-        self.paths = kernels.Paths(
-            codes=codes,
-            center=center,
-            scale=scale,
-            half=_half_squares(codes[:, : linked.channels], scale) if by_distance else np.empty(0, dtype=np.float32),
-            vectors=vectors,
-            links=np.require(graph.levels[0].neighbors, np.int32, ["C", "W"]),
-            upper=upper,
-            node=node,
-            below=below,
-            entry=entry,
-            num_levels=graph.num_levels - 1,
-            by_distance=by_distance,
-        )
-
-    def search(self, queries: Vectors, k: int, ef_search: int, removed: Removed) -> tuple[Vectors, Rows]:
-        """As `LinkedRows.search`; removed rows take no place in the beam from the others."""
-        linked = len(self.paths.vectors)
-        beam = min(max(k, ef_search) * linked // max(linked - removed.count, 1), linked)
-        values, rows = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
-        if k:
-            fast.run(self._kernels.walk, len(queries), queries, self.paths, removed.mask, beam, values, rows)
-        return values, rows
-
-
-_MADE: WeakKeyDictionary[LinkedRows, CodedWalk] = WeakKeyDictionary()
-
-
-def coded(index: HnswIndex) -> Walk | None:
-    """A walk for `HnswIndex.search_rows`, made once for the rows that indexes share.
-
-    None without a compiler (the extra ``fast``), and where nothing is linked.
+    Attributes:
+        ground: vectors with their codes, links, and which rows are removed, as the loop `walk` takes them.
 
     Example:
         >>> index = HnswIndex.build(np.eye(3, dtype=np.float32))
-        >>> index.search_rows(index.vectors[:1], k=1, walk=coded(index))[1].tolist()
-        [[0]]
+        >>> walk = CodedWalk.of(index) or index  # without a compiler FAISS walks
+        >>> walk.search_rows(index.vectors[1:2], k=1)[1].tolist()
+        [[1]]
     """
-    kernels = fast.loops("graphlift.serving.kernels")
-    if kernels is None or not index.num_linked:
-        return None
-    walk = _MADE.get(index.linked)
-    if walk is None:
-        walk = _MADE[index.linked] = CodedWalk(kernels, index.linked)
-    return walk.search
+
+    def __init__(self, kernels: Any, index: HnswIndex) -> None:
+        self._walk, self.index = kernels.walk, index
+        made = _MADE.get(index.linked)
+        if made is None:
+            links = np.require(index.graph.levels[0].neighbors, np.int32, ["C", "W"])
+            paths = kernels.Paths(links, *_upper(index.graph), num_levels=index.graph.num_levels - 1)
+            made = _MADE[index.linked] = codes_of(kernels, index.linked.x.numpy(), index.metric), paths
+        codes, paths = made
+        removed = np.require(index.removed.mask, requirements=["C", "W"])
+        self.ground = codes._replace(vectors=index.x.numpy()), paths, removed
+
+    @classmethod
+    def of(cls, index: object) -> Self | None:
+        """A walk, or None without a compiler (the extra ``fast``), and of what has no graph."""
+        kernels = fast.loops("graphlift.serving.kernels")
+        walked = isinstance(index, HnswIndex) and index.num_linked
+        return cls(kernels, index) if kernels is not None and isinstance(index, HnswIndex) and walked else None
+
+    def beam(self, k: int, ef_search: int) -> int:
+        """How many linked rows a walk keeps: removed ones take no place from the others."""
+        index = self.index
+        return min(max(k, ef_search) * index.num_rows // max(len(index), 1), len(self.ground[1].links))
+
+    def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
+        """As `HnswIndex.search_rows`."""
+        beam = self.beam(k, self.index.checked_ef(ef_search))
+        values, rows = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
+        fast.run(self._walk, len(queries), queries, *self.ground, beam, values, rows)
+        short = np.flatnonzero((rows < 0).any(axis=1))
+        if len(short):  # nodes without incoming links cannot be walked to
+            values[short], rows[short] = self.index.search_rows(queries[short], k, ef_search)
+        return values, rows
 
 
-def _bounds(vectors: Vectors) -> tuple[Vectors, Vectors]:
-    """The middle of every channel, and what a step of its code means, (C,)."""
-    low, high = vectors.min(axis=0), vectors.max(axis=0)
-    return (high + low) / 2, np.maximum((high - low) / 254, np.float32(1e-30))
+_MADE: WeakKeyDictionary[LinkedRows, tuple[Any, Any]] = WeakKeyDictionary()
+"""Codes and links of linked rows."""
 
 
-def _aligned(rows: int, width: int) -> npt.NDArray[np.int8]:
-    """Zeros (rows, width) that start with a cache line."""
-    memory = np.zeros(rows * width + LINE, dtype=np.int8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + rows * width].reshape(rows, width)
-
-
-def _half_squares(codes: npt.NDArray[np.int8], scale: Vectors) -> Vectors:
-    """Half the squared length of what codes (N, C) mean, (N,)."""
-    halves = [np.square(part * scale).sum(axis=1) / 2 for part in np.array_split(codes, len(codes) // 65536 + 1)]
-    return np.concatenate(halves)
-
-
-def _numbered(graph: HnswGraph) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], int]:
-    """The upper levels as `Paths` has them: links of their places, nodes, places below, and where walks start."""
+def _upper(graph: HnswGraph) -> tuple[Places, Places, Places, int]:
+    """The upper levels as ``Paths`` has them: links of their places, nodes, places below, and where walks start."""
     levels = graph.levels[1:]
     if not levels:
         nobody = np.empty(0, dtype=np.int32)

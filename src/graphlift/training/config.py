@@ -90,7 +90,7 @@ class FitConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     lift: LoopConfig = LoopConfig(epochs=20, batch_size=256, lr=6e-4)
     ranker: LoopConfig = LoopConfig(
-        epochs=12, max_steps=400, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30
+        epochs=18, max_steps=600, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30
     )
     temperature: float = Field(default=0.08, gt=0)
     answers_per_query: int = Field(default=4, ge=1)

@@ -10,7 +10,7 @@ from numba import njit, types
 from numba.extending import overload
 
 Array = np.ndarray[Any, Any]
-F4 = np.float32
+F4, I4 = np.float32, np.int32
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,  # threads share the rows

@@ -1,70 +1,93 @@
-"""Loops of a lifted search for one query, compiled.
+"""Loops of a lifted search, compiled.
 
-Importing this package needs Numba, the extra ``fast``. `graphlift.serving.scorer` imports it where it is there, and
-everything here has a twin in torch that gives the same numbers.
+Importing this package needs Numba, the extra ``fast``. `graphlift.serving` imports it where it is there, and everything
+here has a twin in torch or FAISS that finds the same.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, Array, compiled
-from graphlift.serving.kernels.best import keep_best, put_best_first
+from graphlift.serving.kernels.best import put_best_first
+from graphlift.serving.kernels.codes import Codes as Codes
+from graphlift.serving.kernels.codes import encode as encode
+from graphlift.serving.kernels.codes import scan
 from graphlift.serving.kernels.folding import fold as fold
-from graphlift.serving.kernels.products import add_product, distance, dot, dots
+from graphlift.serving.kernels.maps import Maps, lift
+from graphlift.serving.kernels.maps import maps_of as maps_of
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
-from graphlift.serving.kernels.walk import encode as encode
-from graphlift.serving.kernels.walk import walk as walk
-from graphlift.serving.query_lift import TINY
+from graphlift.serving.kernels.walk import walk
+
+
+class Counts(NamedTuple):
+    """Of `graphlift.model.ModelConfig`."""
+
+    num_walked: int
+    num_recalled: int
+    num_past_nodes: int
+
+
+@compiled
+def search(
+    first: int,
+    last: int,
+    queries: Array,
+    beam: int,
+    maps: Maps,
+    past_codes: Codes,
+    past_paths: Paths,
+    past_removed: Array,
+    past_beam: int,
+    codes: Codes,
+    paths: Paths,
+    removed: Array,
+    ground: Ground,
+    weights: Weights,
+    counts: Counts,
+    rows: Array,
+    scores: Array,
+    walked: Array,
+    similarity: Array,
+    past: Array,
+    near: Array,
+) -> None:
+    """The whole way of queries first to last; what comes out is `graphlift.serving.compiled_search.Found`."""
+    frozen, span = queries[first:last], slice(first, last)
+    lifted, past_vectors = lift(frozen, maps)
+    if len(past_paths.links):
+        walk(0, len(frozen), past_vectors, past_codes, past_paths, past_removed, past_beam, near[span], past[span])
+    else:
+        scan(0, len(frozen), past_vectors, past_codes, near[span], past[span])
+    walk(0, len(frozen), lifted, codes, paths, removed, beam, similarity[span], walked[span])
+    score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
 
 
 @compiled
 def score(
-    first: int,
-    last: int,
     frozen: Array,
     lifted: Array,
     walked: Array,
     past: Array,
     ground: Ground,
-    num_recalled: int,
-    num_past_nodes: int,
     weights: Weights,
+    counts: Counts,
     rows: Array,
     scores: Array,
 ) -> None:
-    """Candidates, best first, and their scores for queries first to last, into rows and scores, as wide as can be."""
-    for query in range(first, last):
-        drawn = draw(frozen[query], lifted[query], walked[query], past[query], ground, num_recalled, num_past_nodes)
-        put_best_first(drawn.rows, rank(drawn, weights), rows[query], scores[query])
+    """Candidates of B queries, best first, and their scores, into rows and scores (B, n), as wide as can be.
 
-
-@compiled
-def lift(queries: Array, matrix: Array, shift: Array, channels: int, behind: int, normalised: bool, out: Array) -> None:
-    """Queries (B, C) times a matrix plus a shift, into ``out`` (B, C + 2 D); its first C columns get unit length, and
-    what is made of them, from the column ``behind`` on, is scaled alike."""
-    out[:] = shift
-    add_product(queries, matrix, out)
-    if normalised:
-        for row in out:
-            lifted = row[:channels]
-            factor = F4(1) / max(F4(math.sqrt(dot(lifted, lifted))), TINY)
-            lifted *= factor
-            row[behind:] *= factor
-
-
-@compiled
-def nearest(queries: Array, vectors: Array, by_distance: bool, near: Array, numbers: Array) -> None:
-    """The most similar of ``vectors`` (N, D) for each query (B, D), best first: how similar, and which, both (B, k)."""
-    everyone, found = np.arange(len(vectors)), np.empty(len(vectors), F4)
-    for query in range(len(queries)):
-        if by_distance:
-            for row in everyone:
-                found[row] = -distance(queries[query], vectors[row])
-        else:
-            dots(queries[query], vectors, everyone, found)
-        keep_best(found, near[query], numbers[query])
+    What the walk found behind the first ``num_walked`` is no candidate. Where it found too few, nothing is.
+    """
+    rows[:], scores[:] = 0, F4(-math.inf)
+    for query in range(len(frozen)):
+        found, heard = walked[query, : counts.num_walked], past[query]
+        if np.all(found >= 0) and np.all(heard >= 0):
+            recalled, nodes = counts.num_recalled, counts.num_past_nodes
+            drawn = draw(frozen[query], lifted[query], found, heard, ground, recalled, nodes)
+            put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])

@@ -43,6 +43,7 @@ def fold(ranker: SubgraphRanker) -> Weights:
     convs = [cast("RuvectorConv", conv) for conv in ranker.convs]
     layers = [_layer(ranker, conv, first=number == 0) for number, conv in enumerate(convs)]
     node, past = (_Affine.of(part[0]) for part in (ranker.embed_node, ranker.embed_past))
+    embedded, alone = _Affine.of(ranker.embed_node[2]), ranker.lin_alone.weight.double()
     return Weights(
         node_mean=_array(ranker.norm_node.mean),
         node_deviation=_array(ranker.norm_node.deviation),
@@ -53,10 +54,13 @@ def fold(ranker: SubgraphRanker) -> Weights:
         past_in=_array(past.matrix.T),
         past_bias=_array(past.shift),
         **{name: _array(torch.stack([layer[name] for layer in layers])) for name in layers[0]},
-        out_state=_array(ranker.lin_state.weight.flatten()),
-        out_attr=_array(ranker.lin_attr.weight.flatten()),
-        out_bias=np.float32(ranker.lin_state.bias.item()),
+        alone_state=_array((alone @ embedded.matrix).flatten()),
+        alone_attr=_array(ranker.lin_attr.weight.flatten()),
+        alone_bias=np.float32((alone @ embedded.shift).item()),
         scale=np.float32(ranker.scale.item()),
+        out_state=_array(ranker.lin_state.weight.flatten()),
+        out_bias=np.float32(ranker.lin_state.bias.item()),
+        num_shortlisted=ranker.num_shortlisted,
     )
 
 

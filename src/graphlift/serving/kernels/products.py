@@ -51,12 +51,15 @@ def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
 
 
 @inner
-def products(x: Array, y: Array, vectors: Array, first: int, of_x: Array, of_y: Array) -> None:
-    """Products of two vectors (C,) with four rows of ``vectors``, from ``first`` on, to the same places of the outputs.
+def products(x: Array, y: Array, vectors: Array, rows: Array, first: int, of_x: Array, of_y: Array) -> None:
+    """Products of two vectors (C,) with four of some rows of ``vectors``, to the same places of the outputs.
 
+    The four are those from ``first`` on; the last one again where there are no more, for outputs that are wide enough.
     Two by four is what fits the registers of a processor without AVX-512: six loads for eight sums.
     """
-    r0, r1, r2, r3 = vectors[first], vectors[first + 1], vectors[first + 2], vectors[first + 3]
+    last = len(rows) - 1
+    r0, r1 = vectors[rows[first]], vectors[rows[min(first + 1, last)]]
+    r2, r3 = vectors[rows[min(first + 2, last)]], vectors[rows[min(first + 3, last)]]
     x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = x.dtype.type(0)
     for c in range(len(x)):
         e, f, g0, g1, g2, g3 = x[c], y[c], r0[c], r1[c], r2[c], r3[c]

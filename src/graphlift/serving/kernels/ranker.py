@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, Array, exp, inner
+from graphlift.serving.kernels.best import keep_best
 from graphlift.serving.kernels.products import add_product
-from graphlift.serving.kernels.subgraph import Drawn
+from graphlift.serving.kernels.subgraph import Drawn, Ground, link
 
 
 class Weights(NamedTuple):
@@ -34,8 +35,9 @@ class Weights(NamedTuple):
         edge: (L, H, number of `EDGE_ATTRS`).
         gain, offset: of the normalisation, (L, C).
         eps, keep: (L,).
-        out_state, out_attr: (C,), (number of `NODE_ATTRS`,).
-        out_bias, scale: of scores.
+        alone_state, alone_attr, alone_bias, scale: of scores of candidates alone, (C,), (number of `NODE_ATTRS`,).
+        out_state, out_bias: of what messages add, (C,).
+        num_shortlisted: how many candidates exchange messages.
     """
 
     node_mean: Array
@@ -59,32 +61,58 @@ class Weights(NamedTuple):
     offset: Array
     eps: Array
     keep: Array
-    out_state: Array
-    out_attr: Array
-    out_bias: np.float32
+    alone_state: Array
+    alone_attr: Array
+    alone_bias: np.float32
     scale: np.float32
+    out_state: Array
+    out_bias: np.float32
+    num_shortlisted: int
 
 
 @inner
-def rank(drawn: Drawn, weights: Weights) -> Array:
+def rank(drawn: Drawn, ground: Ground, weights: Weights) -> Array:
     """Scores of the candidates (n,)."""
     n = len(drawn.rows)
     attr = _standardised(drawn.node_attr, weights.node_mean, weights.node_deviation)
     attr[:, n:] = 0
     states = _embedded(attr, weights.node_in, weights.node_bias)
+    scores = np.empty(states.shape[1], F4)
+    for i in range(len(scores)):
+        scores[i] = weights.scale * drawn.similarity[i] + weights.alone_bias
+    _add_weighted(states, weights.alone_state, scores)
+    _add_weighted(attr, weights.alone_attr, scores)
+    alone = scores[:n]
+    shortlist = np.empty(min(n, weights.num_shortlisted), np.int64)
+    keep_best(alone, np.empty(len(shortlist), F4), shortlist)
+    heard = _listen(states, shortlist, drawn, link(drawn, shortlist, ground), weights)
+    for i in range(len(shortlist)):
+        alone[shortlist[i]] += heard[i]
+    return alone
+
+
+@inner
+def _listen(states: Array, shortlist: Array, drawn: Drawn, links: Array, weights: Weights) -> Array:
+    """What messages add to the scores of a shortlist, (w,)."""
+    some = np.zeros((len(states), links.shape[2]), F4)
+    for c in range(len(states)):
+        for i in range(len(shortlist)):
+            some[c, i] = states[c, shortlist[i]]
     past = _embedded_past(drawn.past_attr, weights)
     for layer in range(len(weights.listen)):
-        states = _layer(states, past, drawn.links, n, weights, layer)
-    scores = np.empty(n, F4)
-    for i in range(n):
-        scores[i] = weights.scale * drawn.similarity[i] + weights.out_bias
-    for c in range(len(states)):
-        for i in range(n):
-            scores[i] += weights.out_state[c] * states[c, i]
-    for c in range(len(attr)):
-        for i in range(n):
-            scores[i] += weights.out_attr[c] * attr[c, i]
-    return scores
+        some = _layer(some, past, links, len(shortlist), weights, layer)
+    heard = np.full(some.shape[1], weights.out_bias)
+    _add_weighted(some, weights.out_state, heard)
+    return heard
+
+
+@inner
+def _add_weighted(x: Array, weight: Array, out: Array) -> None:
+    """Add the sum of rows of x (C, w), each times its weight, to ``out``."""
+    for c in range(len(x)):
+        row, factor = x[c], weight[c]
+        for i in range(len(out)):
+            out[i] += factor * row[i]
 
 
 @inner

@@ -15,9 +15,10 @@ from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
+from graphlift.serving.kernels.prefetch import prefetch
 from graphlift.serving.kernels.products import dot, products, similarities
 
-LANES = 16
+LANES = 8
 """The width of matrices is a multiple of this."""
 CHANNELS, PAST_CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS), len(EDGE_ATTRS)
 SIEVE = 2048
@@ -72,53 +73,76 @@ class Ground(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A subgraph of n candidates in matrices of width w, and of S past queries.
+    """The n candidates of a query in matrices of width w, and the S past queries that are nodes.
 
     Attributes:
         rows: candidates, (n,).
         similarity: lifted similarity of query and candidate, (w,).
         node_attr: (number of `NODE_ATTRS`, w).
+        past: past queries that are nodes, (S,).
         past_attr: (number of `PAST_ATTRS`, S).
-        links: from each of n candidates and S past queries, (number of `EDGE_ATTRS`, n + S, w).
+        answered: which candidate answered which of all P past queries near, (P, w).
     """
 
     rows: Array
     similarity: Array
     node_attr: Array
+    past: Array
     past_attr: Array
-    links: Array
+    answered: Array
 
 
 @inner
 def draw(
     frozen: Array, lifted: Array, walked: Array, past: Array, ground: Ground, num_recalled: int, num_past_nodes: int
 ) -> Drawn:
-    """The subgraph of one query: its vectors (C,), rows that the walk found (m,), past queries near (P,)."""
+    """The candidates of one query: its vectors (C,), rows that the walk found (m,), past queries near (P,)."""
+    for row in walked:
+        prefetch(ground.frozen, row)
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
-    rows, answered, table = _recall(walked, past, weight_frozen, weight_lifted, ground, num_recalled)
+    rows, answered = _recall(walked, past, weight_frozen, weight_lifted, ground, num_recalled)
     width = answered.shape[1]
-    heard = past[:num_past_nodes]
-    links = np.empty((LINK_CHANNELS, len(rows) + len(heard), width), F4)
     to_lifted, to_frozen = np.empty(width, F4), np.empty(width, F4)
     _towards(lifted, ground.lifted, rows, ground, to_lifted)
     _towards(frozen, ground.frozen, rows, ground, to_frozen)
-    _among(ground.lifted, rows, ground.past_lifted, heard, ground, links[0])
-    _among(ground.frozen, rows, ground.past_frozen, heard, ground, links[1])
-    _share(answered, len(rows), links[2])
-    _link(ground.links, rows, table, links[3])
     node_attr = np.zeros((CHANNELS, width), F4)
     _describe(to_frozen, to_lifted, near_frozen, near_lifted, weight_frozen, weight_lifted, answered, rows, node_attr)
     _record(lifted, rows, ground, node_attr)
-    past_attr = np.empty((PAST_CHANNELS, len(heard)), F4)
-    for p in range(len(heard)):
+    nodes = past[:num_past_nodes]
+    past_attr = np.empty((PAST_CHANNELS, len(nodes)), F4)
+    for p in range(len(nodes)):
         past_attr[0, p], past_attr[1, p] = near_lifted[p], near_frozen[p]
         past_attr[2, p], past_attr[3, p] = weight_lifted[p], weight_frozen[p]
         past_attr[4, p] = 1 / (1 + p)
         past_attr[5, p] = math.log1p(ground.offsets[past[p] + 1] - ground.offsets[past[p]])
         past_attr[6, p] = math.log1p(answered[p].sum())
-    return Drawn(rows, to_lifted, node_attr, past_attr, links)
+    return Drawn(rows, to_lifted, node_attr, nodes, past_attr, answered)
+
+
+@inner
+def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
+    """Attributes of the links among the m candidates of a shortlist, and from past queries to them.
+
+    From each of m candidates and S past queries, (number of `EDGE_ATTRS`, m + S, w).
+    """
+    rows = drawn.rows[shortlist]
+    answered = np.zeros((len(drawn.answered), _wide(len(rows))), F4)
+    for i in range(len(rows)):
+        answered[:, i] = drawn.answered[:, shortlist[i]]
+    links = np.empty((LINK_CHANNELS, len(rows) + len(drawn.past), answered.shape[1]), F4)
+    _among(ground.lifted, rows, ground.past_lifted, drawn.past, ground, links[0])
+    _among(ground.frozen, rows, ground.past_frozen, drawn.past, ground, links[1])
+    _share(answered, len(rows), links[2])
+    _link(ground.links, rows, links[3])
+    return links
+
+
+@inner
+def _wide(count: int) -> int:
+    """How wide a matrix of so many columns is."""
+    return (count + LANES - 1) // LANES * LANES
 
 
 @inner
@@ -157,8 +181,8 @@ def _slot(table: Array, row: int) -> int:
 @inner
 def _recall(
     walked: Array, past: Array, weight_frozen: Array, weight_lifted: Array, ground: Ground, num_recalled: int
-) -> tuple[Array, Array, Array]:
-    """Candidates (n,), who answered what (P, w), and a table from each candidate to its place.
+) -> tuple[Array, Array]:
+    """Candidates (n,), and who answered what (P, w).
 
     The most voted answers join the walk; of equally voted ones those that come first in the index.
     """
@@ -190,13 +214,13 @@ def _recall(
         table[_slot(table, voted[place]), 1] = _FREE
     for place in range(len(walked), len(rows)):
         table[_slot(table, rows[place]), 1] = place
-    answered = np.zeros((len(past), (len(rows) + LANES - 1) // LANES * LANES), F4)
+    answered = np.zeros((len(past), _wide(len(rows))), F4)
     for p in range(len(past)):
         for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
             place = table[_slot(table, ground.answers[entry]), 1]
             if place != _FREE:
                 answered[p, place] = 1
-    return rows, answered, table
+    return rows, answered
 
 
 @inner
@@ -229,27 +253,29 @@ def _towards(query: Array, vectors: Array, rows: Array, ground: Ground, to_query
 
 @inner
 def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
-    """Similarity of candidates and past queries to candidates, into ``links`` (n + P, w)."""
-    n, width = len(rows), links.shape[1]
-    nodes = np.zeros((max(n + len(past), width), vectors.shape[1]), F4)
-    for i in range(n):
-        nodes[i] = vectors[rows[i]]
-    for p in range(len(past)):
-        nodes[n + p] = past_vectors[past[p]]
-    for j in range(0, n + len(past), 2):
-        other = min(j + 1, n + len(past) - 1)
-        for i in range(j // 4 * 4 if other < n else 0, width, 4):  # what lies before is known from the other side
-            products(nodes[j], nodes[other], nodes, i, links[j], links[other])
+    """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w)."""
+    n = len(rows)
+    links[:] = 0
+    for j in range(0, n, 2):
+        other = min(j + 1, n - 1)
+        for i in range(j // 4 * 4, n, 4):  # what lies before is known from the other side
+            products(vectors[rows[j]], vectors[rows[other]], vectors, rows, i, links[j], links[other])
     for j in range(n):
         for i in range(j // 4 * 4):
             links[j, i] = links[i, j]
+    for p in range(0, len(past), 2):
+        other = min(p + 1, len(past) - 1)
+        for i in range(0, n, 4):
+            near, far = past_vectors[past[p]], past_vectors[past[other]]
+            products(near, far, vectors, rows, i, links[n + p], links[n + other])
     if ground.by_distance:
-        square = np.empty(len(nodes), F4)
-        for j in range(len(nodes)):
-            square[j] = dot(nodes[j], nodes[j])
-        for j in range(n + len(past)):
-            for i in range(width):
-                links[j, i] += links[j, i] - square[i] - square[j]
+        square = np.empty(n, F4)
+        for i in range(n):
+            square[i] = dot(vectors[rows[i]], vectors[rows[i]])
+        for j in range(len(links)):
+            own = square[j] if j < n else dot(past_vectors[past[j - n]], past_vectors[past[j - n]])
+            for i in range(n):
+                links[j, i] += links[j, i] - square[i] - own
     links *= ground.inverse
 
 
@@ -279,20 +305,20 @@ def _share(answered: Array, n: int, shared: Array) -> None:
 
 
 @inner
-def _link(links: Array, rows: Array, table: Array, linked: Array) -> None:
+def _link(links: Array, rows: Array, linked: Array) -> None:
     """Which candidates the index links, in either direction; it links no past query."""
     linked[:] = 0
-    sieve = np.zeros(SIEVE, np.uint8)  # most links lead elsewhere, and need not be looked up
+    sieve = np.zeros(SIEVE, np.uint8)  # most links lead elsewhere, and need not be looked for
     for row in rows:
         sieve[row & (SIEVE - 1)] = 1
     for i in range(len(rows)):
         near = links[rows[i]]
         for slot in range(len(near)):
             target = near[slot]
-            if sieve[target & (SIEVE - 1)] and target >= 0:
-                j = table[_slot(table, target), 1]
-                if j != _FREE:
-                    linked[i, j] = linked[j, i] = 1
+            if sieve[target & (SIEVE - 1)]:
+                for j in range(len(rows)):
+                    if rows[j] == target:
+                        linked[i, j] = linked[j, i] = 1
 
 
 @inner

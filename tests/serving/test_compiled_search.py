@@ -1,4 +1,4 @@
-"""The compiled search gives the candidates and scores of `build_subgraphs` and `SubgraphRanker`."""
+"""A search in one compiled call finds what torch and FAISS find step by step."""
 
 import threading
 from copy import copy
@@ -17,10 +17,11 @@ from graphlift.nn.conv import RuvectorConv
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, build_subgraphs
-from graphlift.serving import scorer as door
-from graphlift.serving.scorer import Scorer
+from graphlift.serving import compiled_search as door
+from graphlift.serving.coded_walk import CodedWalk
+from graphlift.serving.compiled_search import CompiledSearch
 
-pytest.importorskip("numba")
+kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 NODES = 4
 """Past queries that are nodes, of five or more that vote."""
 
@@ -55,9 +56,14 @@ def assert_same(space, ranker, drawn, recalled):
 
 
 def scored(space, ranker, drawn, recalled):
-    """The compiled scorer's answer, as tensors."""
-    found = Scorer.of(space, ranker, recalled, NODES)(*(part.numpy() for part in drawn))
-    return tuple(map(torch.from_numpy, found))
+    """What the loop `score` finds, as tensors."""
+    frozen, lifted, walk, near = (part.numpy() for part in drawn)
+    size = len(walk), walk.shape[1] + recalled
+    rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
+    counts = kernels.Counts(walk.shape[1], recalled, NODES)
+    given = frozen, lifted, walk, near, kernels.Ground.of(space), kernels.fold(ranker), counts
+    kernels.score(*given, rows, scores)
+    return torch.from_numpy(rows), torch.from_numpy(scores)
 
 
 def by_row(rows, scores):
@@ -106,47 +112,80 @@ def test_fresh_ranker_keeps_the_order_of_the_walk(make_space):
     assert_close(scores, (20 * similarity).masked_fill(scores == -torch.inf, -torch.inf))
 
 
-def test_a_batch_is_its_queries_one_by_one(make_space, threads):
-    space = make_space()
-    drawn = draw(space, batch=5)
-    scorer = Scorer.of(space, awake(12, 2, 3, build_subgraphs(space, *drawn, 4, NODES)), 4, NODES)
-    drawn = [part.numpy() for part in drawn]
-    together = scorer(*drawn)
-    for b in range(5):
-        for whole, one in zip(together, scorer(*(part[b : b + 1] for part in drawn)), strict=True):
-            assert np.array_equal(whole[b : b + 1], one)
-    threads(2)
-    assert all(map(np.array_equal, scorer(*drawn), together))
-
-
-def test_other_layers_and_no_compiler_have_no_scorer(make_space, monkeypatch):
-    class Other(RuvectorConv):
-        pass
-
-    space, ranker = make_space(), SubgraphRanker(12, 1, 3)
-    assert Scorer.of(space, ranker, 4, NODES) is not None
-    ranker.convs[0] = Other(12, 12, 3, edge_dim=4)
-    assert Scorer.of(space, ranker, 4, NODES) is None
-    monkeypatch.setattr(door.fast, "loops", lambda package: None)
-    assert Scorer.of(space, SubgraphRanker(12, 1, 3), 4, NODES) is None
-
-
-@pytest.mark.parametrize("metric", list(Metric))
-def test_search_is_the_same_without(metric):
+def made(metric=Metric.COSINE, config=QUICK.model, past=100):
+    """A lifted index with random weights, twice: once compiled and once not, and queries."""
     world = make_world()
     index = world.lift(metric=metric).index
-    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
+    model = LiftModel(index.channels, Similarity.of(index.metric, index.x), config).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     queries = index.metric.prepare(world.queries, "queries")
-    memory = Memory.of(torch.from_numpy(queries[:100]), [{row: 1.0} for row in range(100)])
+    memory = Memory.of(torch.from_numpy(queries[:past]), [{row: 1.0} for row in range(past)])
     compiled, plain = (LiftedIndex(index, model, memory) for _ in range(2))
-    plain.scorer = None
-    k = 2 * QUICK.model.num_walked  # more than the ranker sees
+    plain.compiled = None
+    return compiled, plain, queries
+
+
+def assert_finds_the_same(compiled, plain, queries, k):
     scores, rows = compiled.search_rows(queries, k)
     expected, expected_rows = plain.search_rows(queries, k)
     assert_close(torch.from_numpy(scores), torch.from_numpy(expected), rtol=2e-4, atol=2e-4)
     assert (rows == expected_rows).mean() > 0.99  # but for what is equally good
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("shortlisted", [3, 24])
+def test_a_search_is_the_same_step_by_step(metric, shortlisted):
+    compiled, plain, queries = made(metric, QUICK.model.model_copy(update={"num_shortlisted": shortlisted}))
+    assert compiled.compiled is not None
+    assert_finds_the_same(compiled, plain, queries, 5)
+    assert_finds_the_same(compiled, plain, queries, 2 * QUICK.model.num_walked)  # more than the ranker sees
+
+
+def test_many_past_queries_are_walked(monkeypatch):
+    monkeypatch.setattr("graphlift.lifted.SCANNED_PAST", 50)
+    compiled, plain, queries = made()
+    assert isinstance(compiled.compiled.past[0].codes, np.ndarray)
+    assert len(compiled.compiled.past[1].links) == 100
+    assert_finds_the_same(compiled, plain, queries, 5)
+
+
+def test_with_rows_behind_the_graph_and_without_others():
+    compiled, _, queries = made()
+    index = compiled.index.plus(queries[:5], compiled.index.ids.plus([f"new {n}" for n in range(5)]))
+    gone = np.array([150, 200, index.num_rows - 1])  # nobody recalls them
+    index = index.minus(gone, index.ids.minus(index.ids.array[gone].tolist()))
+    lifted, plain = (LiftedIndex(index, compiled.model, compiled.memory) for _ in range(2))
+    plain.compiled = None
+    assert_finds_the_same(lifted, plain, queries, 5)
+    assert not np.isin(lifted.search_rows(queries, 40)[1], gone).any()
+
+
+def test_a_batch_is_its_queries_one_by_one(threads):
+    lifted, _, queries = made()
+    together = lifted.search_rows(queries[:7], 5)
+    for place in range(7):
+        for whole, one in zip(together, lifted.search_rows(queries[place : place + 1], 5), strict=True):
+            np.testing.assert_allclose(whole[place : place + 1], one, rtol=1e-5)
+    threads(2)
+    for whole, side_by_side in zip(together, lifted.search_rows(queries[:7], 5), strict=True):
+        np.testing.assert_allclose(whole, side_by_side, rtol=1e-5)
+
+
+def test_who_has_no_loops(monkeypatch):
+    class Other(RuvectorConv):
+        pass
+
+    lifted, _, _ = made()
+    walk, parts = CodedWalk.of(lifted.walk_index), (lifted.model, lifted.space)
+    assert CompiledSearch.of(*parts, walk, lifted.past) is not None
+    assert CompiledSearch.of(*parts, lifted.walk_index, lifted.past) is None
+    nobody = Memory.empty(lifted.index.channels)
+    assert LiftedIndex(lifted.index, lifted.model, nobody).compiled is None
+    lifted.model.ranker.convs[0] = Other(12, 12, 3, edge_dim=4)
+    assert CompiledSearch.of(*parts, walk, lifted.past) is None
+    monkeypatch.setattr(door.fast, "loops", lambda package: None)
+    assert made()[0].compiled is None
 
 
 def test_loops_are_compiled_once_for_arrays_of_any_kind():
@@ -155,10 +194,9 @@ def test_loops_are_compiled_once_for_arrays_of_any_kind():
     index = world.lift(metric=Metric.L2).index
     model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
     lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
-    kernels = door.fast.loops("graphlift.serving.kernels")
 
     def compiled():
-        return [len(loop.signatures) for loop in (kernels.lift, kernels.nearest, kernels.score)]
+        return [len(loop.signatures) for loop in (kernels.search, kernels.walk, kernels.encode)]
 
     queries = index.metric.prepare(world.queries[:3], "queries")
     expected, before = lifted.search_rows(queries, 5), compiled()
@@ -166,7 +204,7 @@ def test_loops_are_compiled_once_for_arrays_of_any_kind():
     read_only.flags.writeable = False
     for same in (read_only, np.asfortranarray(queries)):
         assert all(map(np.array_equal, lifted.search_rows(same, 5), expected))
-    lifted.lift_queries(torch.from_numpy(queries[:1]).expand(3, -1))
+    lifted.is_strange(torch.from_numpy(queries[:1]).expand(3, -1))
     assert compiled() == before
 
 
@@ -177,7 +215,7 @@ def test_no_queries(loops):
     model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
     lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
     if not loops:
-        lifted.scorer = None
+        lifted.compiled = None
     assert [found.shape for found in lifted.search_rows(index.vectors[:0], 5)] == [(0, 5), (0, 5)]
 
 
@@ -186,12 +224,12 @@ def test_a_copy_keeps_nothing_that_was_made_and_may_be_taken_during_a_search():
     index = world.lift().index
     model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
     lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
-    made = ("scorer", "familiarity", "strangers", "descent")
+    names = ("compiled", "familiarity", "strangers", "descent")
     stop = threading.Event()
 
     def ask():
         while not stop.is_set():
-            for name in made:
+            for name in names:
                 getattr(lifted, name)
                 vars(lifted).pop(name)
 
@@ -200,7 +238,7 @@ def test_a_copy_keeps_nothing_that_was_made_and_may_be_taken_during_a_search():
     try:
         for _ in range(300):
             other = copy(lifted)
-            assert not set(made) & vars(other).keys()
+            assert not set(names) & vars(other).keys()
             assert other.space is lifted.space
     finally:
         stop.set()

@@ -1,0 +1,90 @@
+"""The whole way of a query, from its vector to its candidates' scores, in one compiled call."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from graphlift.index.flat import FlatIndex
+from graphlift.index.storage import Rows
+from graphlift.metric import Vectors
+from graphlift.model import LiftModel
+from graphlift.nn import fast
+from graphlift.nn.conv import RuvectorConv
+from graphlift.search.subgraph import Space
+from graphlift.serving.coded_walk import CodedWalk
+from graphlift.serving.codes import codes_of
+
+
+class Found(NamedTuple):
+    """What a search found for B queries.
+
+    Attributes:
+        rows, scores: candidates, best first, and what the ranker makes of them, minus infinity where there is none,
+            (B, n).
+        walked, similarity: what the walk found, best first, (B, m).
+        past, near: past queries that vote, nearest first, and how near they are, (B, P).
+    """
+
+    rows: Rows
+    scores: Vectors
+    walked: Rows
+    similarity: Vectors
+    past: Rows
+    near: Vectors
+
+
+class CompiledSearch:
+    """Lifts queries, finds past ones, walks, draws subgraphs and scores candidates.
+
+    Between these steps a single query would spend more time in Python than in some of the steps. The weights are
+    multiplied ahead, as they are now. The first call on a machine compiles the loops, which takes half a minute; later
+    processes load them.
+
+    Args:
+        kernels: the loops.
+        model: with ``query_encoder="linear"`` and `RuvectorConv`.
+        space: documents and past queries.
+        walk: through the lifted documents.
+        past: a walk through the past queries, or an index to be scanned, of at least one.
+    """
+
+    def __init__(
+        self, kernels: Any, model: LiftModel, space: Space, walk: CodedWalk, past: CodedWalk | FlatIndex
+    ) -> None:
+        config, self._search, self.walk = model.config, kernels.search, walk
+        self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
+        self.num_past = min(config.num_past, len(space.memory))
+        if isinstance(past, CodedWalk):
+            self.past, past_beam = past.ground, past.beam(self.num_past, past.index.ef_search)
+        else:  # a graph without links says that all are to be scanned
+            nowhere, nobody = np.empty((0, 1), dtype=np.int32), np.empty(0, dtype=np.int32)
+            paths = kernels.Paths(nowhere, nowhere, nobody, nobody, 0, 0)
+            self.past = codes_of(kernels, past.vectors, past.metric), paths, np.empty(0, dtype=np.bool_)
+            past_beam = 0
+        counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
+        near = kernels.Ground.of(space), kernels.fold(model.ranker), counts
+        self._parts = kernels.maps_of(model), *self.past, past_beam, *walk.ground, *near
+
+    @classmethod
+    def of(cls, model: LiftModel, space: Space, walk: object, past: object) -> Self | None:
+        """A search, or None without a compiler (the extra ``fast``), and where a part has no loop."""
+        kernels = fast.loops("graphlift.serving.kernels")
+        has_loops = model.hierarchical is None and all(type(conv) is RuvectorConv for conv in model.ranker.convs)
+        if kernels is None or not has_loops or not isinstance(walk, CodedWalk):
+            return None
+        if not isinstance(past, CodedWalk | FlatIndex) or not len(space.memory):
+            return None
+        return cls(kernels, model, space, walk, past)
+
+    def __call__(self, queries: Vectors, num_walked: int, ef_search: int) -> Found | None:
+        """What is found for queries (B, C), contiguous; None if some walk found fewer than ``num_walked``."""
+        count, beam = len(queries), self.walk.beam(num_walked, ef_search)
+        widths = min(num_walked, self.num_walked) + self.num_recalled, num_walked, self.num_past
+        found = Found(*(np.empty((count, width), kind) for width in widths for kind in (np.int64, np.float32)))
+        if count == 1:
+            self._search(0, 1, queries, beam, *self._parts, *found)
+        else:
+            fast.run(self._search, count, queries, beam, *self._parts, *found)
+        return None if count and found.scores[:, 0].min() == -np.inf else found

@@ -1,0 +1,26 @@
+"""The lift of queries in compiled loops is that of the model."""
+
+import numpy as np
+import pytest
+import torch
+
+from graphlift.metric import Metric
+from graphlift.model import LiftModel, ModelConfig
+from graphlift.search.similarity import Similarity
+
+kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("count", [0, 1, 30])
+def test_lifts_as_the_model_does(metric, count):
+    documents = 3 * torch.randn(40, 7)
+    model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(past_channels=4), documents).eval()
+    for parameter in model.query_map.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    queries = torch.from_numpy(metric.prepare(torch.randn(max(count, 1), 7), "queries"))[:count]
+    lifted, past_vectors = kernels.lift(queries.numpy(), kernels.maps_of(model))
+    with torch.inference_mode():
+        expected = model.lift_queries(queries, documents)
+        np.testing.assert_allclose(lifted, expected.numpy(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(past_vectors, model.past_vectors(queries, expected).numpy(), rtol=1e-5, atol=1e-5)
