@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -156,10 +157,23 @@ class LiftedIndex:
         """The frozen index's levels as tensors."""
         return Descent(self.index.graph)
 
-    @cached_property
+    @property
     def compiled(self) -> CompiledSearch | None:
         """The whole way of a query in one compiled call, where there is one; made at the first search."""
-        return CompiledSearch.of(self.model, self.space, self._walker, self._past_walker) if self.learned else None
+        return self._compiled_checking if self._checks else self._compiled
+
+    @cached_property
+    def _compiled(self) -> CompiledSearch | None:
+        return self._compiled_with(None)
+
+    @cached_property
+    def _compiled_checking(self) -> CompiledSearch | None:
+        """The same that tells strange queries; a fit sets the bounds for that after it has searched."""
+        return self._compiled_with(self._frozen_walker)
+
+    def _compiled_with(self, frozen: Walker | None) -> CompiledSearch | None:
+        parts = self.model, self.space, self._walker, self._past_walker, self.familiarity
+        return CompiledSearch.of(*parts, frozen) if self.learned else None
 
     @cached_property
     def _walker(self) -> Walker:
@@ -233,10 +247,7 @@ class LiftedIndex:
 
     def is_strange(self, queries: Tensor) -> Tensor:
         """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
-        queries, strange = queries.contiguous(), torch.zeros(len(queries), dtype=torch.bool)
-        near, past = self.nearest_past(queries, self.lift_queries(queries))
-        strange[self._strange(queries.numpy(), near.numpy(), past.numpy())] = True
-        return strange
+        return torch.from_numpy(self._strange(queries, *self.nearest_past(queries, self.lift_queries(queries))))
 
     @cached_property
     def strangers(self) -> LiftedIndex:
@@ -264,9 +275,9 @@ class LiftedIndex:
             tail = found.walked[:, num_walked:], found.similarity / self.model.similarity.scale
             rows, scores = _best_first(*_followed(rows, scores, *tail))
         scores, rows = scores[:, :k].copy(), rows[:, :k].copy()  # nobody holds what was not asked for
-        strange = self._strange(queries, found.near, found.past)
-        if len(strange):
-            scores[strange], rows[strange] = self.strangers.search_rows(queries[strange], k, ef_search, 0.0)
+        if found.strange.any():
+            strangers = self.strangers.search_rows(queries[found.strange], k, ef_search, 0.0)
+            scores[found.strange], rows[found.strange] = strangers
         return scores, rows
 
     def _found(self, queries: Vectors, k: int, ef_search: int | None) -> Found:
@@ -289,17 +300,23 @@ class LiftedIndex:
             rows, mask, *_ = find_candidates(self.space, asked, lifted, found, past, self.model.config.num_recalled)
             scores = self.space.similarity.pairwise(lifted.unsqueeze(1), self.space.lifted[rows]).squeeze(1)
         best = _best_first(rows.numpy(), scores.masked_fill(~mask, -torch.inf).numpy())
-        return Found(*best, walked, similarity, past.numpy(), near.numpy())
+        return Found(*best, walked, similarity, past.numpy(), near.numpy(), self._strange(asked, near, past))
 
-    def _strange(self, queries: Vectors, near: Vectors, past: Rows) -> Rows:
-        """The places of strange queries among those whose nearest past ones are known."""
+    @property
+    def _checks(self) -> bool:
+        """Whether there are bounds beyond which a query is strange."""
+        return bool(self._familiarity_bounds[1] >= 0)
+
+    def _strange(self, queries: Tensor, near: Tensor, past: Tensor) -> npt.NDArray[np.bool_]:
+        """Which queries are strange, whose nearest past ones are known."""
         nearest, num_warm = self._familiarity_bounds
-        if num_warm < 0:
-            return _NOBODY
-        alone = np.flatnonzero(self.familiarity.nearest(near, past) < nearest)
-        if len(alone):
-            alone = alone[self.familiarity.num_warm(self.walk_frozen(queries[alone])) <= num_warm]
-        return alone
+        strange = np.zeros(len(queries), dtype=np.bool_)
+        if self._checks:
+            alone = np.flatnonzero(self.familiarity.nearest(near.numpy(), past.numpy()) < nearest)
+            if len(alone):
+                around = self.walk_frozen(queries[torch.from_numpy(alone)].numpy())
+                strange[alone] = self.familiarity.num_warm(around) <= num_warm
+        return strange
 
     def walk_frozen(self, queries: Vectors) -> Rows:
         """The documents that are around queries without the lift, (B, m)."""
@@ -347,9 +364,6 @@ class LiftedIndex:
             return near, past
         others_first = torch.argsort((past == own.unsqueeze(1)).int(), dim=1, stable=True)[:, : count - spare]
         return near.gather(1, others_first), past.gather(1, others_first)
-
-
-_NOBODY = np.empty(0, dtype=np.int64)
 
 
 @cache

@@ -112,6 +112,11 @@ def test_fresh_ranker_keeps_the_order_of_the_walk(make_space):
     assert_close(scores, (20 * similarity).masked_fill(scores == -torch.inf, -torch.inf))
 
 
+def without_loops(lifted):
+    """So that it searches step by step."""
+    lifted._compiled = lifted._compiled_checking = None
+
+
 def made(metric=Metric.COSINE, config=QUICK.model, past=100):
     """A lifted index with random weights, twice: once compiled and once not, and queries."""
     world = make_world()
@@ -122,7 +127,7 @@ def made(metric=Metric.COSINE, config=QUICK.model, past=100):
     queries = index.metric.prepare(world.queries, "queries")
     memory = Memory.of(torch.from_numpy(queries[:past]), [{row: 1.0} for row in range(past)])
     compiled, plain = (LiftedIndex(index, model, memory) for _ in range(2))
-    plain.compiled = None
+    without_loops(plain)
     return compiled, plain, queries
 
 
@@ -150,13 +155,25 @@ def test_many_past_queries_are_walked(monkeypatch):
     assert_finds_the_same(compiled, plain, queries, 5)
 
 
+@pytest.mark.parametrize("bounds", [(0.9, 3), (3.0, 20), (3.0, 48), (0.2, 48)])
+def test_strange_queries_are_the_same(bounds):
+    compiled, plain, queries = made()
+    compiled.search_rows(queries, 5)  # before there are bounds
+    compiled.model.familiarity_bounds.copy_(torch.tensor(bounds))
+    found = compiled._found(queries, 5, None)
+    strange = compiled.is_strange(torch.from_numpy(queries)).numpy()
+    assert np.array_equal(found.strange, strange)
+    assert strange.any() == (bounds[0] == 3.0)
+    assert_finds_the_same(compiled, plain, queries, 5)
+
+
 def test_with_rows_behind_the_graph_and_without_others():
     compiled, _, queries = made()
     index = compiled.index.plus(queries[:5], compiled.index.ids.plus([f"new {n}" for n in range(5)]))
     gone = np.array([150, 200, index.num_rows - 1])  # nobody recalls them
     index = index.minus(gone, index.ids.minus(index.ids.array[gone].tolist()))
     lifted, plain = (LiftedIndex(index, compiled.model, compiled.memory) for _ in range(2))
-    plain.compiled = None
+    without_loops(plain)
     assert_finds_the_same(lifted, plain, queries, 5)
     assert not np.isin(lifted.search_rows(queries, 40)[1], gone).any()
 
@@ -178,12 +195,13 @@ def test_who_has_no_loops(monkeypatch):
 
     lifted, _, _ = made()
     walk, parts = CodedWalk.of(lifted.walk_index), (lifted.model, lifted.space)
-    assert CompiledSearch.of(*parts, walk, lifted.past) is not None
-    assert CompiledSearch.of(*parts, lifted.walk_index, lifted.past) is None
+    rest = lifted.past, lifted.familiarity, None
+    assert CompiledSearch.of(*parts, walk, *rest) is not None
+    assert CompiledSearch.of(*parts, lifted.walk_index, *rest) is None
     nobody = Memory.empty(lifted.index.channels)
     assert LiftedIndex(lifted.index, lifted.model, nobody).compiled is None
     lifted.model.ranker.convs[0] = Other(12, 12, 3, edge_dim=4)
-    assert CompiledSearch.of(*parts, walk, lifted.past) is None
+    assert CompiledSearch.of(*parts, walk, *rest) is None
     monkeypatch.setattr(door.fast, "loops", lambda package: None)
     assert made()[0].compiled is None
 
@@ -215,7 +233,7 @@ def test_no_queries(loops):
     model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
     lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
     if not loops:
-        lifted.compiled = None
+        without_loops(lifted)
     assert [found.shape for found in lifted.search_rows(index.vectors[:0], 5)] == [(0, 5), (0, 5)]
 
 
@@ -224,7 +242,7 @@ def test_a_copy_keeps_nothing_that_was_made_and_may_be_taken_during_a_search():
     index = world.lift().index
     model = LiftModel(index.channels, Similarity.of(index.metric, index.x), QUICK.model).eval()
     lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
-    names = ("compiled", "familiarity", "strangers", "descent")
+    names = ("_compiled", "familiarity", "strangers", "descent")
     stop = threading.Event()
 
     def ask():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from graphlift.index.flat import FlatIndex
 from graphlift.index.storage import Rows
@@ -12,6 +13,7 @@ from graphlift.metric import Vectors
 from graphlift.model import LiftModel
 from graphlift.nn import fast
 from graphlift.nn.conv import RuvectorConv
+from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.subgraph import Space
 from graphlift.serving.coded_walk import CodedWalk
 from graphlift.serving.codes import codes_of
@@ -25,6 +27,7 @@ class Found(NamedTuple):
             (B, n).
         walked, similarity: what the walk found, best first, (B, m).
         past, near: past queries that vote, nearest first, and how near they are, (B, P).
+        strange: whose queries are unlike those that the lift was trained on, (B,).
     """
 
     rows: Rows
@@ -33,6 +36,7 @@ class Found(NamedTuple):
     similarity: Vectors
     past: Rows
     near: Vectors
+    strange: npt.NDArray[np.bool_]
 
 
 class CompiledSearch:
@@ -48,10 +52,20 @@ class CompiledSearch:
         space: documents and past queries.
         walk: through the lifted documents.
         past: a walk through the past queries, or an index to be scanned, of at least one.
+        familiarity: what strange queries are told by.
+        frozen: a walk through the documents before the lift, by which they are told, too; where there is none, the
+            model must have no bounds.
     """
 
     def __init__(
-        self, kernels: Any, model: LiftModel, space: Space, walk: CodedWalk, past: CodedWalk | FlatIndex
+        self,
+        kernels: Any,
+        model: LiftModel,
+        space: Space,
+        walk: CodedWalk,
+        past: CodedWalk | FlatIndex,
+        familiarity: Familiarity,
+        frozen: CodedWalk | None,
     ) -> None:
         config, self._search, self.walk = model.config, kernels.search, walk
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
@@ -64,11 +78,17 @@ class CompiledSearch:
             self.past = codes_of(kernels, past.vectors, past.metric), paths, np.empty(0, dtype=np.bool_)
             past_beam = 0
         counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
-        near = kernels.Ground.of(space), kernels.fold(model.ranker), counts
+        unlifted, known = frozen or walk, (familiarity.learned, familiarity.warm, model.familiarity_bounds.numpy())
+        num_around = min(AROUND, len(unlifted.index))
+        beam = unlifted.beam(num_around, unlifted.index.ef_search)
+        stranger = kernels.Stranger(*known, *unlifted.ground, beam, num_around)
+        near = kernels.Ground.of(space), kernels.fold(model.ranker), counts, stranger
         self._parts = kernels.maps_of(model), *self.past, past_beam, *walk.ground, *near
 
     @classmethod
-    def of(cls, model: LiftModel, space: Space, walk: object, past: object) -> Self | None:
+    def of(
+        cls, model: LiftModel, space: Space, walk: object, past: object, familiarity: Familiarity, frozen: object
+    ) -> Self | None:
         """A search, or None without a compiler (the extra ``fast``), and where a part has no loop."""
         kernels = fast.loops("graphlift.serving.kernels")
         has_loops = model.hierarchical is None and all(type(conv) is RuvectorConv for conv in model.ranker.convs)
@@ -76,13 +96,16 @@ class CompiledSearch:
             return None
         if not isinstance(past, CodedWalk | FlatIndex) or not len(space.memory):
             return None
-        return cls(kernels, model, space, walk, past)
+        return cls(kernels, model, space, walk, past, familiarity, frozen if isinstance(frozen, CodedWalk) else None)
 
     def __call__(self, queries: Vectors, num_walked: int, ef_search: int) -> Found | None:
         """What is found for queries (B, C), contiguous; None if some walk found fewer than ``num_walked``."""
         count, beam = len(queries), self.walk.beam(num_walked, ef_search)
         widths = min(num_walked, self.num_walked) + self.num_recalled, num_walked, self.num_past
-        found = Found(*(np.empty((count, width), kind) for width in widths for kind in (np.int64, np.float32)))
+        (rows, scores), (walked, similarity), (past, near) = (
+            (np.empty((count, width), dtype=np.int64), np.empty((count, width), dtype=np.float32)) for width in widths
+        )
+        found = Found(rows, scores, walked, similarity, past, near, np.empty(count, dtype=np.bool_))
         if count == 1:
             self._search(0, 1, queries, beam, *self._parts, *found)
         else:

@@ -25,6 +25,28 @@ from graphlift.serving.kernels.walk import Paths as Paths
 from graphlift.serving.kernels.walk import walk
 
 
+class Stranger(NamedTuple):
+    """How strange queries are told (`graphlift.search.familiarity`).
+
+    Attributes:
+        learned: which past queries the lift was trained on, (Q,).
+        warm: which documents answered one of those, (N,).
+        bounds: a query is looked at if its nearest past one is less similar than the first, and is strange if no more
+            warm documents are near it than the second; nobody is if that is negative.
+        codes, paths, removed, beam: of the walk without the lift.
+        num_around: how many documents are looked at.
+    """
+
+    learned: Array
+    warm: Array
+    bounds: Array
+    codes: Codes
+    paths: Paths
+    removed: Array
+    beam: int
+    num_around: int
+
+
 class Counts(NamedTuple):
     """Of `graphlift.model.ModelConfig`."""
 
@@ -50,12 +72,14 @@ def search(
     ground: Ground,
     weights: Weights,
     counts: Counts,
+    stranger: Stranger,
     rows: Array,
     scores: Array,
     walked: Array,
     similarity: Array,
     past: Array,
     near: Array,
+    strange: Array,
 ) -> None:
     """The whole way of queries first to last; what comes out is `graphlift.serving.compiled_search.Found`."""
     frozen, span = queries[first:last], slice(first, last)
@@ -64,8 +88,27 @@ def search(
         walk(0, len(frozen), past_vectors, past_codes, past_paths, past_removed, past_beam, near[span], past[span])
     else:
         scan(0, len(frozen), past_vectors, past_codes, near[span], past[span])
+    find_strange(frozen, near[span], past[span], stranger, strange[span])
     walk(0, len(frozen), lifted, codes, paths, removed, beam, similarity[span], walked[span])
     score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
+
+
+@compiled
+def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, strange: Array) -> None:
+    """Which of B queries are strange, from what past ones are near them, (B, P) each."""
+    rows, best = np.empty((1, stranger.num_around), np.int64), np.empty((1, stranger.num_around), F4)
+    where = stranger.codes, stranger.paths, stranger.removed, stranger.beam
+    for query in range(len(queries)):
+        nearest, num_warm = F4(-math.inf), 0
+        for place in range(past.shape[1]):
+            if past[query, place] >= 0 and stranger.learned[past[query, place]]:
+                nearest = max(nearest, near[query, place])
+        strange[query] = stranger.bounds[1] >= 0 and nearest < stranger.bounds[0]
+        if strange[query]:
+            walk(0, 1, queries[query : query + 1], *where, best, rows)
+            for row in rows[0]:
+                num_warm += row >= 0 and stranger.warm[row]
+            strange[query] = num_warm <= stranger.bounds[1]
 
 
 @compiled
