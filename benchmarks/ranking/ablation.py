@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.ranking.lifts import Lifts, judged
 from benchmarks.ranking.task import Task, load_task
-from graphlift import FitConfig, ModelConfig
+from graphlift import FitConfig
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
 from graphlift.search.subgraph import Subgraphs
@@ -88,7 +88,7 @@ class Part:
     rank: bool = True
     random_negatives: int = FitConfig().random_negatives
     num_layers: int = FitConfig().model.num_layers
-    small: bool = False
+    num_shortlisted: int = FitConfig().model.num_shortlisted
     subgraphs: Callable[[Subgraphs], Subgraphs] = same
     ranker: Callable[[SubgraphRanker], SubgraphRanker] = same
 
@@ -105,7 +105,7 @@ PARTS = {
     "heads born looking": Part(ranker=born_deaf),
     "cross-fitting": Part(cross_fit=False),
     "random negatives": Part(random_negatives=1),
-    "subgraphs of usual size": Part(small=True),
+    "a shortlist": Part(num_shortlisted=FitConfig().model.num_walked + FitConfig().model.num_recalled),
 }
 """What is switched off -> what that changes."""
 
@@ -116,7 +116,7 @@ def measure(task: Task, seed: int, parts: list[str]) -> dict[str, float]:
     scores = {}
     for name in parts:
         part = PARTS[name]
-        lifts = usual.with_subgraphs(ModelConfig.small()) if part.small else usual
+        lifts = usual
         if (part.lift, part.cross_fit, part.random_negatives) != (True, True, usual.config.random_negatives):
             config = FitConfig(seed=seed, random_negatives=part.random_negatives)
             lifts = Lifts(task, config, part.lift, part.cross_fit)
@@ -134,7 +134,8 @@ def score(lifts: Lifts, part: Part) -> float:
     subgraphs, dev, test = (part.subgraphs(drawn) for drawn in (subgraphs, dev, test))
     config, model = lifts.config, lifts.config.model
     torch.manual_seed(config.seed)
-    ranker = part.ranker(SubgraphRanker(model.hidden_channels, part.num_layers, model.heads, model.dropout))
+    shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, part.num_shortlisted
+    ranker = part.ranker(SubgraphRanker(*shape))
     objective = RankingObjective(ranker, subgraphs, relevance)
     train(ranker, objective, config.ranker, seed=config.seed, evaluate=lambda: judged(ranker, dev, lifts.dev))
     return judged(ranker, test, queries)

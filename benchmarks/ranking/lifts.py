@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from benchmarks.ranking.task import Task
-from graphlift import FitConfig, Memory, ModelConfig
+from graphlift import FitConfig, Memory
 from graphlift.lifted import LiftedIndex
 from graphlift.model import LiftModel
 from graphlift.search.subgraph import Subgraphs
@@ -47,14 +46,6 @@ class Lifts:
         if self.learned and self.cross_fit:
             return self.stages.fold_lifts(self.train)
         return [self.full] * self.config.folds
-
-    def with_subgraphs(self, shape: ModelConfig) -> Lifts:
-        """The same lifts, which draw other subgraphs."""
-        other = Lifts(self.task, self.config.model_copy(update={"model": shape}))
-        other.full, *other.folds = map(deepcopy, (self.full, *self.folds))
-        for model in (other.full, *other.folds):
-            model.config = shape
-        return other
 
     @cached_property
     def drawn(self) -> tuple[Subgraphs, Tensor]:

@@ -80,7 +80,7 @@ def test_removed_rows_are_walked_over(rng, share):
     rows = found(index, queries, 10)[1]
     assert not np.isin(rows, gone).any()
     assert recall(rows, index.exact_search_rows(queries, 10)[1]) > 0.97
-    assert CodedWalk.of(index).ground[1] is CodedWalk.of(whole).ground[1]  # both follow the same links
+    assert CodedWalk.of(index).terrain.paths is CodedWalk.of(whole).terrain.paths  # both follow the same links
 
 
 def test_rows_behind_the_graph_are_found(rng):
@@ -135,7 +135,7 @@ def test_codes_go_with_what_they_were_made_of(rng):
     index = HnswIndex.build(clustered(rng, 50), M=4)
     before = len(coded_walk._MADE)
     walks = CodedWalk.of(index), CodedWalk.of(index)
-    assert walks[0].ground[1] is walks[1].ground[1]
+    assert walks[0].terrain.paths is walks[1].terrain.paths
     assert len(coded_walk._MADE) == before + 1
     del index, walks
     gc.collect()

@@ -150,8 +150,7 @@ def test_a_search_is_the_same_step_by_step(metric, shortlisted):
 def test_many_past_queries_are_walked(monkeypatch):
     monkeypatch.setattr("graphlift.lifted.SCANNED_PAST", 50)
     compiled, plain, queries = made()
-    assert isinstance(compiled.compiled.past[0].codes, np.ndarray)
-    assert len(compiled.compiled.past[1].links) == 100
+    assert len(compiled.compiled.past[0].paths.links) == 100
     assert_finds_the_same(compiled, plain, queries, 5)
 
 

@@ -30,7 +30,7 @@ class CodedWalk:
         index: what is walked, with at least one row in its graph.
 
     Attributes:
-        ground: vectors with their codes, links, and which rows are removed, as the loop `walk` takes them.
+        terrain: what the loop `walk` takes.
 
     Example:
         >>> index = HnswIndex.build(np.eye(3, dtype=np.float32))
@@ -48,7 +48,7 @@ class CodedWalk:
             made = _MADE[index.linked] = codes_of(kernels, index.linked.x.numpy(), index.metric), paths
         codes, paths = made
         removed = np.require(index.removed.mask, requirements=["C", "W"])
-        self.ground = codes._replace(vectors=index.x.numpy()), paths, removed
+        self.terrain = kernels.Terrain(codes._replace(vectors=index.x.numpy()), paths, removed)
 
     @classmethod
     def of(cls, index: object) -> Self | None:
@@ -60,13 +60,13 @@ class CodedWalk:
     def beam(self, k: int, ef_search: int) -> int:
         """How many linked rows a walk keeps: removed ones take no place from the others."""
         index = self.index
-        return min(max(k, ef_search) * index.num_rows // max(len(index), 1), len(self.ground[1].links))
+        return min(max(k, ef_search) * index.num_rows // max(len(index), 1), len(self.terrain.paths.links))
 
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """As `HnswIndex.search_rows`."""
         beam = self.beam(k, self.index.checked_ef(ef_search))
         values, rows = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
-        fast.run(self._walk, len(queries), queries, *self.ground, beam, values, rows)
+        fast.run(self._walk, len(queries), queries, self.terrain, beam, values, rows)
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):  # nodes without incoming links cannot be walked to
             values[short], rows[short] = self.index.search_rows(queries[short], k, ef_search)

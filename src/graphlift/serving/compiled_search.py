@@ -55,6 +55,9 @@ class CompiledSearch:
         familiarity: what strange queries are told by.
         frozen: a walk through the documents before the lift, by which they are told, too; where there is none, the
             model must have no bounds.
+
+    Attributes:
+        maps, past, walk, space, ranker, counts, stranger: what the loops are given, for their parts.
     """
 
     def __init__(
@@ -67,23 +70,14 @@ class CompiledSearch:
         familiarity: Familiarity,
         frozen: CodedWalk | None,
     ) -> None:
-        config, self._search, self.walk = model.config, kernels.search, walk
+        config, self.kernels, self.walk = model.config, kernels, walk
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
-        if isinstance(past, CodedWalk):
-            self.past, past_beam = past.ground, past.beam(self.num_past, past.index.ef_search)
-        else:  # a graph without links says that all are to be scanned
-            nowhere, nobody = np.empty((0, 1), dtype=np.int32), np.empty(0, dtype=np.int32)
-            paths = kernels.Paths(nowhere, nowhere, nobody, nobody, 0, 0)
-            self.past = codes_of(kernels, past.vectors, past.metric), paths, np.empty(0, dtype=np.bool_)
-            past_beam = 0
-        counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
-        unlifted, known = frozen or walk, (familiarity.learned, familiarity.warm, model.familiarity_bounds.numpy())
-        num_around = min(AROUND, len(unlifted.index))
-        beam = unlifted.beam(num_around, unlifted.index.ef_search)
-        stranger = kernels.Stranger(*known, *unlifted.ground, beam, num_around)
-        near = kernels.Ground.of(space), kernels.fold(model.ranker), counts, stranger
-        self._parts = kernels.maps_of(model), *self.past, past_beam, *walk.ground, *near
+        self.maps, self.past = kernels.maps_of(model), _past(kernels, past, self.num_past)
+        self.space, self.ranker = kernels.Ground.of(space), kernels.fold(model.ranker)
+        self.counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
+        self.stranger = _stranger(kernels, model, familiarity, frozen or walk)
+        self._parts = self.maps, walk.terrain, *self.past, self.space, self.ranker, self.counts, self.stranger
 
     @classmethod
     def of(
@@ -107,7 +101,24 @@ class CompiledSearch:
         )
         found = Found(rows, scores, walked, similarity, past, near, np.empty(count, dtype=np.bool_))
         if count == 1:
-            self._search(0, 1, queries, beam, *self._parts, *found)
+            self.kernels.search(0, 1, queries, beam, *self._parts, *found)
         else:
-            fast.run(self._search, count, queries, beam, *self._parts, *found)
+            fast.run(self.kernels.search, count, queries, beam, *self._parts, *found)
         return None if count and found.scores[:, 0].min() == -np.inf else found
+
+
+def _past(kernels: Any, past: CodedWalk | FlatIndex, count: int) -> tuple[Any, ...]:
+    """The terrain of past queries, which has no links if it is to be scanned, and the beam of a walk."""
+    if isinstance(past, CodedWalk):
+        return past.terrain, past.beam(count, past.index.ef_search)
+    nowhere, nobody = np.empty((0, 1), dtype=np.int32), np.empty(0, dtype=np.int32)
+    paths = kernels.Paths(nowhere, nowhere, nobody, nobody, entry=0, num_levels=0)
+    return kernels.Terrain(codes_of(kernels, past.vectors, past.metric), paths, np.empty(0, dtype=np.bool_)), 0
+
+
+def _stranger(kernels: Any, model: LiftModel, familiarity: Familiarity, frozen: CodedWalk) -> Any:
+    """How strange queries are told; the model may still set its bounds."""
+    around = min(AROUND, len(frozen.index))
+    beam = frozen.beam(around, frozen.index.ef_search)
+    known = familiarity.learned, familiarity.warm, model.familiarity_bounds.numpy()
+    return kernels.Stranger(*known, frozen.terrain, beam, around)

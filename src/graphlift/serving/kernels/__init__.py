@@ -22,6 +22,7 @@ from graphlift.serving.kernels.maps import maps_of as maps_of
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
+from graphlift.serving.kernels.walk import Terrain as Terrain
 from graphlift.serving.kernels.walk import walk
 
 
@@ -33,16 +34,14 @@ class Stranger(NamedTuple):
         warm: which documents answered one of those, (N,).
         bounds: a query is looked at if its nearest past one is less similar than the first, and is strange if no more
             warm documents are near it than the second; nobody is if that is negative.
-        codes, paths, removed, beam: of the walk without the lift.
+        documents, beam: of the walk without the lift.
         num_around: how many documents are looked at.
     """
 
     learned: Array
     warm: Array
     bounds: Array
-    codes: Codes
-    paths: Paths
-    removed: Array
+    documents: Terrain
     beam: int
     num_around: int
 
@@ -62,13 +61,9 @@ def search(
     queries: Array,
     beam: int,
     maps: Maps,
-    past_codes: Codes,
-    past_paths: Paths,
-    past_removed: Array,
+    documents: Terrain,
+    past_queries: Terrain,
     past_beam: int,
-    codes: Codes,
-    paths: Paths,
-    removed: Array,
     ground: Ground,
     weights: Weights,
     counts: Counts,
@@ -84,20 +79,25 @@ def search(
     """The whole way of queries first to last; what comes out is `graphlift.serving.compiled_search.Found`."""
     frozen, span = queries[first:last], slice(first, last)
     lifted, past_vectors = lift(frozen, maps)
-    if len(past_paths.links):
-        walk(0, len(frozen), past_vectors, past_codes, past_paths, past_removed, past_beam, near[span], past[span])
-    else:
-        scan(0, len(frozen), past_vectors, past_codes, near[span], past[span])
+    recall(past_vectors, past_queries, past_beam, near[span], past[span])
     find_strange(frozen, near[span], past[span], stranger, strange[span])
-    walk(0, len(frozen), lifted, codes, paths, removed, beam, similarity[span], walked[span])
+    walk(0, len(frozen), lifted, documents, beam, similarity[span], walked[span])
     score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
+
+
+@compiled
+def recall(vectors: Array, past_queries: Terrain, beam: int, near: Array, past: Array) -> None:
+    """The past queries nearest to B vectors: by a walk, or by a scan where there are no links to walk along."""
+    if len(past_queries.paths.links):
+        walk(0, len(vectors), vectors, past_queries, beam, near, past)
+    else:
+        scan(0, len(vectors), vectors, past_queries.codes, near, past)
 
 
 @compiled
 def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, strange: Array) -> None:
     """Which of B queries are strange, from what past ones are near them, (B, P) each."""
     rows, best = np.empty((1, stranger.num_around), np.int64), np.empty((1, stranger.num_around), F4)
-    where = stranger.codes, stranger.paths, stranger.removed, stranger.beam
     for query in range(len(queries)):
         nearest, num_warm = F4(-math.inf), 0
         for place in range(past.shape[1]):
@@ -105,7 +105,7 @@ def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, s
                 nearest = max(nearest, near[query, place])
         strange[query] = stranger.bounds[1] >= 0 and nearest < stranger.bounds[0]
         if strange[query]:
-            walk(0, 1, queries[query : query + 1], *where, best, rows)
+            walk(0, 1, queries[query : query + 1], stranger.documents, stranger.beam, best, rows)
             for row in rows[0]:
                 num_warm += row >= 0 and stranger.warm[row]
             strange[query] = num_warm <= stranger.bounds[1]

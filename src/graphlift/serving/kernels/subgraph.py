@@ -21,6 +21,9 @@ from graphlift.serving.kernels.products import dot, products, similarities
 LANES = 8
 """The width of matrices is a multiple of this."""
 CHANNELS, PAST_CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS), len(EDGE_ATTRS)
+LEAST_VOTE, LOG_LEAST_VOTE = F4(1e-4), F4(math.log(1e-4))
+FARTHEST = F4(-3e38)
+"""Smaller than any similarity."""
 SIEVE = 2048
 """Rows that are told apart at a glance."""
 _FREE = -1
@@ -99,6 +102,7 @@ def draw(
     """The candidates of one query: its vectors (C,), rows that the walk found (m,), past queries near (P,)."""
     for row in walked:
         prefetch(ground.frozen, row)
+        prefetch(ground.sums, ground.place[row])
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
@@ -128,6 +132,8 @@ def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
     From each of m candidates and S past queries, (number of `EDGE_ATTRS`, m + S, w).
     """
     rows = drawn.rows[shortlist]
+    for row in rows:
+        prefetch(ground.links, row)
     answered = np.zeros((len(drawn.answered), _wide(len(rows))), F4)
     for i in range(len(rows)):
         answered[:, i] = drawn.answered[:, shortlist[i]]
@@ -366,25 +372,38 @@ def _describe(
     _standardise(to_frozen, n, attr[4])
     _reciprocal_ranks(to_lifted, n, attr[5])
     _reciprocal_ranks(to_frozen, n, attr[6])
-    strongest = F4(0)
+    count = _vote(answered, near_lifted, near_frozen, weight_lifted, weight_frozen, attr)
+    strongest = attr[9, :n].max()
     for i in range(n):
-        best_lifted, best_frozen, vote_lifted, vote_frozen, count = F4(-np.inf), F4(-np.inf), F4(0), F4(0), 0
-        for p in range(len(answered)):
-            if answered[p, i]:
-                best_lifted, best_frozen = max(best_lifted, near_lifted[p]), max(best_frozen, near_frozen[p])
-                vote_lifted += weight_lifted[p]
-                vote_frozen += weight_frozen[p]
-                count += 1
         attr[0, i], attr[1, i], attr[2, i] = to_lifted[i], to_frozen[i], to_lifted[i] - first
-        if count:
-            attr[7, i], attr[8, i] = best_lifted, best_frozen
-            attr[17, i] = best_lifted - familiarity
-        attr[9, i], attr[10, i] = vote_lifted, vote_frozen
-        attr[11, i] = math.log(max(vote_lifted, F4(1e-4)))
-        attr[12, i] = math.log1p(count)
-        attr[16, i] = familiarity
-        strongest = max(strongest, vote_lifted)
-    attr[18, :n] = strongest
+        attr[16, i], attr[18, i], attr[11, i] = familiarity, strongest, LOG_LEAST_VOTE
+        if count[i] > 0:
+            attr[17, i] = attr[7, i] - familiarity
+            attr[11, i] = math.log(max(attr[9, i], LEAST_VOTE))
+            attr[12, i] = math.log1p(count[i])
+        else:
+            attr[7, i] = attr[8, i] = 0
+
+
+@inner
+def _vote(
+    answered: Array, near_lifted: Array, near_frozen: Array, weight_lifted: Array, weight_frozen: Array, attr: Array
+) -> Array:
+    """The nearest past queries that candidates answered and the votes of all of them, into the attributes; how many
+    they are."""
+    count, width = np.zeros(answered.shape[1], F4), answered.shape[1]
+    best_lifted, best_frozen, vote_lifted, vote_frozen = attr[7], attr[8], attr[9], attr[10]
+    best_lifted[:], best_frozen[:] = FARTHEST, FARTHEST
+    for p in range(len(answered)):
+        held, lifted, frozen = answered[p], near_lifted[p], near_frozen[p]
+        by_lifted, by_frozen = weight_lifted[p], weight_frozen[p]
+        for i in range(width):
+            best_lifted[i] = max(best_lifted[i], lifted if held[i] else FARTHEST)
+            best_frozen[i] = max(best_frozen[i], frozen if held[i] else FARTHEST)
+            vote_lifted[i] += held[i] * by_lifted
+            vote_frozen[i] += held[i] * by_frozen
+            count[i] += held[i]
+    return count
 
 
 @inner

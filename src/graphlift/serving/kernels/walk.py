@@ -38,23 +38,22 @@ class Paths(NamedTuple):
     num_levels: int
 
 
+class Terrain(NamedTuple):
+    """What is walked: vectors with their codes, links, and which rows are removed, (N,)."""
+
+    codes: Codes
+    paths: Paths
+    removed: Array
+
+
 @compiled
-def walk(
-    first: int,
-    last: int,
-    queries: Array,
-    known: Codes,
-    paths: Paths,
-    removed: Array,
-    beam: int,
-    best: Array,
-    found: Array,
-) -> None:
+def walk(first: int, last: int, queries: Array, terrain: Terrain, beam: int, best: Array, found: Array) -> None:
     """The most similar of what a beam meets for queries first to last, best first, into ``best`` and ``found`` (Q, k).
 
     Rows that are removed are walked over and left out. Those behind the graph are compared with all queries. ``found``
     is -1 where there are fewer than k.
     """
+    known, paths, removed = terrain
     code = np.zeros(known.codes.shape[1], np.int16)
     linked, count = len(known.codes), len(known.vectors)
     scores, pool = np.empty(beam, F4), np.empty(beam + count - linked, I4)
