@@ -18,6 +18,7 @@ QUICK = FitConfig(
     lift=LoopConfig(epochs=8, batch_size=64, lr=5e-3),
     ranker=LoopConfig(epochs=3, batch_size=32, lr=3e-3),
     random_negatives=64,
+    teachers=1,
     more=MoreConfig(
         lift=LoopConfig(epochs=8, max_steps=100, batch_size=256, lr=6e-4),
         ranker=LoopConfig(epochs=8, max_steps=300, batch_size=64, lr=2e-3),

@@ -60,6 +60,13 @@ class ModelConfig(BaseModel):
     conv: Annotated[str, AfterValidator(_known)] = DEFAULT
 
 
+def ranker_of(config: ModelConfig) -> SubgraphRanker:
+    """A fresh ranker of this shape."""
+    return SubgraphRanker(
+        config.hidden_channels, config.num_layers, config.heads, config.dropout, config.conv, config.num_shortlisted
+    )
+
+
 class LiftModel(nn.Module):
     """A lift of queries and documents for the walk, and a ranker of what the walk finds.
 
@@ -100,14 +107,7 @@ class LiftModel(nn.Module):
         self.query_map, self.document_map = ResidualLinear(channels), ResidualLinear(channels)
         walks = config.query_encoder == "hierarchical"
         self.hierarchical = HierarchicalEncoder(channels, conv=config.conv) if walks else None
-        self.ranker = SubgraphRanker(
-            config.hidden_channels,
-            config.num_layers,
-            config.heads,
-            config.dropout,
-            config.conv,
-            config.num_shortlisted,
-        )
+        self.ranker = ranker_of(config)
 
     @property
     def device(self) -> torch.device:

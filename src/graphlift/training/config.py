@@ -76,6 +76,7 @@ class FitConfig(BaseModel):
         local_weight: weight of the loss that keeps linked documents together, 0 for none.
         nested: widths of prefixes of the lifted vectors that are trained to search, too, so that vectors may be cut
             to these.
+        teachers: rankers that exchange messages among all candidates, and teach the one that serves; 0 for none.
         folds: the ranker learns on candidates from lifts that were fitted without the query; so many such lifts.
         dev_fraction: share of the training queries that is held out where no dev queries are given.
         more: how a later fit goes on from this one's weights.
@@ -98,6 +99,7 @@ class FitConfig(BaseModel):
     hard_negatives: bool = False
     local_weight: float = Field(default=0.0, ge=0)
     nested: tuple[int, ...] = ()
+    teachers: int = Field(default=3, ge=0)
     folds: int = Field(default=2, ge=2)
     dev_fraction: float = Field(default=0.15, gt=0, lt=1)
     more: MoreConfig = MoreConfig()

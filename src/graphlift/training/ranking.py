@@ -17,6 +17,7 @@ class RankingObjective:
         ranker: what is trained.
         subgraphs: of the training queries.
         relevance: grades of the candidates, 0 where not relevant, (B, n).
+        targets: shares of the candidates that are learned in place of the grades, (B, n).
         repeats: how often each query counts an epoch, (B,); once where left out.
         measured: whether the attributes' scales are known from an earlier training; else they are measured here.
     """
@@ -27,13 +28,15 @@ class RankingObjective:
         subgraphs: Subgraphs,
         relevance: Tensor,
         *,
+        targets: Tensor | None = None,
         repeats: Tensor | None = None,
         measured: bool = False,
     ) -> None:
         useful = (relevance > 0).any(dim=1) & ((relevance == 0) & subgraphs.mask).any(dim=1)
         self.ranker, self.device = ranker, ranker.scale.device
-        self.subgraphs, self.relevance = subgraphs[useful], relevance[useful]
-        self.queries = torch.arange(len(self.relevance))
+        self.subgraphs = subgraphs[useful]
+        self.targets = (relevance if targets is None else targets)[useful]
+        self.queries = torch.arange(len(self.targets))
         if repeats is not None:
             self.queries = self.queries.repeat_interleave(repeats[useful])
         if not measured:
@@ -49,4 +52,4 @@ class RankingObjective:
         """Listwise loss of some queries."""
         queries = self.queries[examples]
         subgraphs = self.subgraphs[queries].to(self.device)
-        return listwise_softmax(self.ranker(subgraphs), self.relevance[queries].to(self.device), subgraphs.mask)
+        return listwise_softmax(self.ranker(subgraphs), self.targets[queries].to(self.device), subgraphs.mask)

@@ -1,4 +1,4 @@
-"""The stages of a fit: the lift, the ranker on cross-fitted candidates, and the lift once more."""
+"""The stages of a fit: the lift, the ranker and its teachers on cross-fitted candidates, and the lift once more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import hashlib
 import re
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from graphlift.continual.fisher import Weights
 from graphlift.index.hnsw import HnswIndex
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
-from graphlift.model import LiftModel
+from graphlift.model import LiftModel, ranker_of
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import AllPairs, Pairs, some
 from graphlift.search.similarity import Similarity
@@ -33,6 +35,7 @@ from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Stage
+from graphlift.training.teachers import taught
 
 MAX_RANKED = 10_000
 """The ranker learns from at most so many queries: their subgraphs are held in memory."""
@@ -88,14 +91,19 @@ class Stages:
         folds = self.fold_lifts(queries)
         subgraphs, owners = cross_fitted(self.index, folds, queries, self.ranked(len(queries)))
         relevance = queries.grade(owners.unsqueeze(1), subgraphs.rows)
-        ranker = deepcopy(model.ranker).to(self.device)
         drawn = lifted.subgraphs(dev.queries)
 
-        def evaluate() -> float:
-            return float(ranked_ndcg(ranker, drawn, dev).mean())
+        def trained(name: str, ranker: SubgraphRanker, targets: Tensor) -> SubgraphRanker:
+            ranker = ranker.to(self.device)
+            objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
+            score = partial(_mean_ndcg, ranker, drawn, dev)
+            self.run(name, ranker, objective, self.config.ranker, (queries, dev), score)
+            return ranker
 
-        objective = RankingObjective(ranker, subgraphs, relevance)
-        self.run("ranker", ranker, objective, self.config.ranker, (queries, dev), evaluate)
+        count = self.config.teachers
+        names = [f"teacher {number} of {count}" for number in range(1, count + 1)]
+        teachers = [trained(name, self.fresh_teacher(name), relevance) for name in names]
+        ranker = trained("ranker", deepcopy(model.ranker), taught(teachers, subgraphs, relevance))
         model.ranker.load_state_dict(ranker.state_dict())
         walk = ndcg(lifted.walk_index, dev, lifted.beam(), lifted.lift_queries(dev.queries))
         return Attempt(lifted, walk, [lift_weights(model) for model in folds])
@@ -105,6 +113,13 @@ class Stages:
         model = self.fresh_lift(queries, "lift, all queries")
         model.ranker.load_state_dict(ranker.state_dict())
         return LiftedIndex(self.index, model, queries)
+
+    def fresh_teacher(self, name: str) -> SubgraphRanker:
+        """A ranker of the model's shape with all candidates on its shortlist."""
+        shape = self.config.model
+        everyone = shape.model_copy(update={"num_shortlisted": shape.num_walked + shape.num_recalled})
+        with self._seeded(name):
+            return ranker_of(everyone)
 
     def ranked(self, count: int) -> Tensor:
         """Numbers of the queries that the ranker learns from, of so many."""
@@ -121,8 +136,7 @@ class Stages:
 
     def fresh_lift(self, queries: Memory, name: str) -> LiftModel:
         """A fresh model whose lift is trained, on the CPU."""
-        with torch.random.fork_rng(devices=[]):  # first weights draw from the global generator
-            torch.manual_seed(_stage_seed(self.config.seed, name))
+        with self._seeded(name):
             model = LiftModel(self.index.channels, self.similarity, self.config.model, self.index.x)
         return self.train_lift(name, model, queries, AllPairs(queries, self.config.answers_per_query), self.config.lift)
 
@@ -186,6 +200,13 @@ class Stages:
         )
         self.done.append(Stage(name=name, history=history, seconds=time.perf_counter() - started))
 
+    @contextmanager
+    def _seeded(self, name: str) -> Iterator[None]:
+        """First weights draw from the global generator; it is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_stage_seed(self.config.seed, name))
+            yield
+
     def _checkpoint(self, name: str, memories: tuple[Memory, ...]) -> Checkpoint | None:
         """The stage's file; its fingerprint covers configuration, queries, documents and links."""
         if self.checkpoints is None:
@@ -207,6 +228,10 @@ def ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -
     device = ranker.scale.device
     scores = torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in torch.arange(len(subgraphs)).split(256)])
     return ndcg_of_scores(scores, subgraphs, queries)
+
+
+def _mean_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> float:
+    return float(ranked_ndcg(ranker, subgraphs, queries).mean())
 
 
 def lift_weights(model: LiftModel) -> Weights:
