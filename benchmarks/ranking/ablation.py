@@ -1,6 +1,7 @@
 """What each part of the model pays for: `python -m benchmarks.ranking.ablation --data DIR [SET ...]`.
 
-Every part is switched off alone, the model is trained again without it, and the test queries are ranked once. Writes
+Every part is switched off alone, the model is trained again without it, and the test queries are ranked once. All are
+trained without teachers, which would take four times as long, but for the last row, which adds them. Writes
 `ablation.json`, `ablation.md` and `ablation.svg` beside this file.
 """
 
@@ -18,6 +19,7 @@ import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from benchmarks.ranking.lifts import Lifts, judged
 from benchmarks.ranking.task import Task, load_task
@@ -27,6 +29,7 @@ from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.loop import train
 from graphlift.training.ranking import RankingObjective
+from graphlift.training.teachers import taught
 
 HERE = Path(__file__).parent
 OF_MEMORY = [
@@ -79,6 +82,10 @@ def same(thing: Any) -> Any:
     return thing
 
 
+ALL = FitConfig().model.num_walked + FitConfig().model.num_recalled
+"""As many candidates as there can be."""
+
+
 @dataclass(frozen=True)
 class Part:
     """What is different when a part is switched off."""
@@ -89,6 +96,7 @@ class Part:
     random_negatives: int = FitConfig().random_negatives
     num_layers: int = FitConfig().model.num_layers
     num_shortlisted: int = FitConfig().model.num_shortlisted
+    teachers: int = 0
     subgraphs: Callable[[Subgraphs], Subgraphs] = same
     ranker: Callable[[SubgraphRanker], SubgraphRanker] = same
 
@@ -105,7 +113,8 @@ PARTS = {
     "heads born looking": Part(ranker=born_deaf),
     "cross-fitting": Part(cross_fit=False),
     "random negatives": Part(random_negatives=1),
-    "a shortlist": Part(num_shortlisted=FitConfig().model.num_walked + FitConfig().model.num_recalled),
+    "a shortlist": Part(num_shortlisted=ALL),
+    "nothing, but with teachers": Part(teachers=FitConfig().teachers),
 }
 """What is switched off -> what that changes."""
 
@@ -133,12 +142,18 @@ def score(lifts: Lifts, part: Part) -> float:
     subgraphs, relevance = lifts.drawn
     subgraphs, dev, test = (part.subgraphs(drawn) for drawn in (subgraphs, dev, test))
     config, model = lifts.config, lifts.config.model
-    torch.manual_seed(config.seed)
-    shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, part.num_shortlisted
-    ranker = part.ranker(SubgraphRanker(*shape))
-    objective = RankingObjective(ranker, subgraphs, relevance)
-    train(ranker, objective, config.ranker, seed=config.seed, evaluate=lambda: judged(ranker, dev, lifts.dev))
-    return judged(ranker, test, queries)
+
+    def trained(number: int, num_shortlisted: int, targets: Tensor) -> SubgraphRanker:
+        torch.manual_seed(config.seed + number)
+        shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, num_shortlisted
+        ranker = part.ranker(SubgraphRanker(*shape))
+        objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
+        schedule, seed = config.ranker, config.seed + number
+        train(ranker, objective, schedule, seed=seed, evaluate=lambda: judged(ranker, dev, lifts.dev))
+        return ranker
+
+    teachers = [trained(1 + number, ALL, relevance) for number in range(part.teachers)]
+    return judged(trained(0, part.num_shortlisted, taught(teachers, subgraphs, relevance)), test, queries)
 
 
 def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:

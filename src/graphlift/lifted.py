@@ -172,8 +172,10 @@ class LiftedIndex:
         return self._compiled_with(self._frozen_walker)
 
     def _compiled_with(self, frozen: Walker | None) -> CompiledSearch | None:
+        if not self.learned:
+            return None
         parts = self.model, self.space, self._walker, self._past_walker, self.familiarity
-        return CompiledSearch.of(*parts, frozen) if self.learned else None
+        return CompiledSearch.of(*parts, frozen)
 
     @cached_property
     def _walker(self) -> Walker:
