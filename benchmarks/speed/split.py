@@ -48,7 +48,7 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
 
     def walk(queries: Queries, found: Found) -> None:
         lifted_queries = loops.lift(queries, it.maps)[0]
-        loops.walk(0, len(queries), lifted_queries, it.walk.terrain, beam, found.similarity, found.walked)
+        loops.walk_span(0, len(queries), lifted_queries, it.walk.terrain, beam, found.similarity, found.walked)
 
     def memory(queries: Queries, found: Found) -> None:
         loops.recall(loops.lift(queries, it.maps)[1], *it.past, found.near, found.past)

@@ -213,7 +213,7 @@ def test_loops_are_compiled_once_for_arrays_of_any_kind():
     lifted = LiftedIndex(index, model, Memory.of(index.x[:30], [{row: 1.0} for row in range(30)]))
 
     def compiled():
-        return [len(loop.signatures) for loop in (kernels.search, kernels.walk, kernels.encode)]
+        return [len(loop.signatures) for loop in (kernels.search, kernels.walk_span, kernels.encode)]
 
     queries = index.metric.prepare(world.queries[:3], "queries")
     expected, before = lifted.search_rows(queries, 5), compiled()

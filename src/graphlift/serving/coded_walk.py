@@ -30,7 +30,7 @@ class CodedWalk:
         index: what is walked, with at least one row in its graph.
 
     Attributes:
-        terrain: what the loop `walk` takes.
+        terrain: what the loop `walk_span` takes.
 
     Example:
         >>> index = HnswIndex.build(np.eye(3, dtype=np.float32))
@@ -40,7 +40,7 @@ class CodedWalk:
     """
 
     def __init__(self, kernels: Any, index: HnswIndex) -> None:
-        self._walk, self.index = kernels.walk, index
+        self._walk, self.index = kernels.walk_span, index
         made = _MADE.get(index.linked)
         if made is None:
             links = np.require(index.graph.levels[0].neighbors, np.int32, ["C", "W"])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphlift.nn.kernels.elementary import F4, Array, compiled
+from graphlift.nn.kernels.elementary import F4, Array, compiled, inner
 from graphlift.serving.kernels.best import put_best_first
 from graphlift.serving.kernels.codes import Codes as Codes
 from graphlift.serving.kernels.codes import encode as encode
@@ -24,6 +24,7 @@ from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
 from graphlift.serving.kernels.walk import Terrain as Terrain
 from graphlift.serving.kernels.walk import walk
+from graphlift.serving.kernels.walk import walk_span as walk_span
 
 
 class Stranger(NamedTuple):
@@ -81,7 +82,7 @@ def search(
     lifted, past_vectors = lift(frozen, maps)
     recall(past_vectors, past_queries, past_beam, near[span], past[span])
     find_strange(frozen, near[span], past[span], stranger, strange[span])
-    walk(0, len(frozen), lifted, documents, beam, similarity[span], walked[span])
+    walk(lifted, documents, beam, similarity[span], walked[span])
     score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
 
 
@@ -89,9 +90,9 @@ def search(
 def recall(vectors: Array, past_queries: Terrain, beam: int, near: Array, past: Array) -> None:
     """The past queries nearest to B vectors: by a walk, or by a scan where there are no links to walk along."""
     if len(past_queries.paths.links):
-        walk(0, len(vectors), vectors, past_queries, beam, near, past)
+        walk(vectors, past_queries, beam, near, past)
     else:
-        scan(0, len(vectors), vectors, past_queries.codes, near, past)
+        scan(vectors, past_queries.codes, near, past)
 
 
 @compiled
@@ -105,7 +106,7 @@ def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, s
                 nearest = max(nearest, near[query, place])
         strange[query] = stranger.bounds[1] >= 0 and nearest < stranger.bounds[0]
         if strange[query]:
-            walk(0, 1, queries[query : query + 1], stranger.documents, stranger.beam, best, rows)
+            walk(queries[query : query + 1], stranger.documents, stranger.beam, best, rows)
             for row in rows[0]:
                 num_warm += row >= 0 and stranger.warm[row]
             strange[query] = num_warm <= stranger.bounds[1]
@@ -130,7 +131,13 @@ def score(
     rows[:], scores[:] = 0, F4(-math.inf)
     for query in range(len(frozen)):
         found, heard = walked[query, : counts.num_walked], past[query]
-        if np.all(found >= 0) and np.all(heard >= 0):
+        if _is_full(found) and _is_full(heard):
             recalled, nodes = counts.num_recalled, counts.num_past_nodes
             drawn = draw(frozen[query], lifted[query], found, heard, ground, recalled, nodes)
             put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])
+
+
+@inner
+def _is_full(rows: Array) -> bool:
+    """Whether as many were found as were wanted; what was not is -1, behind the others."""
+    return len(rows) == 0 or rows[-1] >= 0

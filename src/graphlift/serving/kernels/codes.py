@@ -92,14 +92,14 @@ def compare(query: Array, known: Codes, rows: Array, best: Array, found: Array) 
 
 
 @compiled
-def scan(first: int, last: int, queries: Array, known: Codes, best: Array, found: Array) -> None:
-    """The most similar of all vectors to queries first to last, best first, into ``best`` and ``found`` (Q, k).
+def scan(queries: Array, known: Codes, best: Array, found: Array) -> None:
+    """The most similar of all vectors to each query, best first, into ``best`` and ``found`` (Q, k).
 
     Those that might be, some more than are asked for, are told by their codes and compared.
     """
     code, by_code = np.zeros(known.codes.shape[1], np.int16), np.empty(len(known.codes), F4)
     likely, wanted = np.empty(len(known.codes), np.int64), min(found.shape[1] + SPARE, len(known.codes))
-    for query in range(first, last):
+    for query in range(len(queries)):
         unit = encode_query(queries[query], known, code)
         for row in range(len(by_code)):
             by_code[row] = near(code, unit, known, row)

@@ -46,14 +46,18 @@ def maps_of(model: LiftModel) -> Maps:
 @compiled
 def lift(queries: Array, maps: Maps) -> tuple[Array, Array]:
     """Queries (B, C) lifted, and what `LiftModel.past_vectors` makes of both, (B, 2 D)."""
-    channels = queries.shape[1]
-    product = np.empty((len(queries), len(maps.shift)), F4)
+    count, channels = queries.shape
+    width = len(maps.shift) - channels
+    product = np.empty((count, len(maps.shift)), F4)
+    lifted, past = np.empty((count, channels), F4), np.empty((count, width), F4)
     product[:] = maps.shift
     add_product(queries, maps.matrix, product)
-    lifted, past = product[:, :channels].copy(), product[:, channels:].copy()
-    if maps.normalised:
-        for query in range(len(queries)):
-            factor = F4(1) / max(F4(math.sqrt(dot(lifted[query], lifted[query]))), TINY)
-            lifted[query] *= factor
-            past[query, past.shape[1] // 2 :] *= factor
+    for query in range(count):
+        row, factor = product[query], F4(1)
+        if maps.normalised:
+            factor /= max(F4(math.sqrt(dot(row[:channels], row[:channels]))), TINY)
+        for c in range(channels):
+            lifted[query, c] = row[c] * factor
+        for c in range(width):
+            past[query, c] = row[channels + c] * (factor if 2 * c >= width else F4(1))
     return lifted, past

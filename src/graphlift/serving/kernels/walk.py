@@ -47,8 +47,14 @@ class Terrain(NamedTuple):
 
 
 @compiled
-def walk(first: int, last: int, queries: Array, terrain: Terrain, beam: int, best: Array, found: Array) -> None:
-    """The most similar of what a beam meets for queries first to last, best first, into ``best`` and ``found`` (Q, k).
+def walk_span(first: int, last: int, queries: Array, terrain: Terrain, beam: int, best: Array, found: Array) -> None:
+    """`walk` for queries first to last."""
+    walk(queries[first:last], terrain, beam, best[first:last], found[first:last])
+
+
+@inner
+def walk(queries: Array, terrain: Terrain, beam: int, best: Array, found: Array) -> None:
+    """The most similar of what a beam meets for each query, best first, into ``best`` and ``found`` (Q, k).
 
     Rows that are removed are walked over and left out. Those behind the graph are compared with all queries. ``found``
     is -1 where there are fewer than k.
@@ -56,9 +62,9 @@ def walk(first: int, last: int, queries: Array, terrain: Terrain, beam: int, bes
     known, paths, removed = terrain
     code = np.zeros(known.codes.shape[1], np.int16)
     linked, count = len(known.codes), len(known.vectors)
-    scores, pool = np.empty(beam, F4), np.empty(beam + count - linked, I4)
+    scores, pool = np.empty(beam, F4), np.empty(beam + count - linked, np.int64)
     seen = np.empty(linked // 8 + 1, np.uint8)
-    for query in range(first, last):
+    for query in range(len(queries)):
         unit = encode_query(queries[query], known, code)
         start = _descend(code, unit, known, paths)
         seen[:] = 0
