@@ -1,0 +1,100 @@
+"""Which ranker is best on training queries that were kept from it:
+`python -m benchmarks.ranking.kept_back --data DIR [SET ...]`.
+
+A set's dev queries are too few to tell rankers apart. Here the training queries are cut into five parts, and every
+ranker is trained on four and judged on the fifth, whose subgraphs come from lifts that have not seen it, either.
+Prints what each ranker gains over the first, with the standard error over queries; nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.ranking.ablation import ALL
+from benchmarks.ranking.lifts import Lifts, judged
+from benchmarks.ranking.task import load_task
+from graphlift import FitConfig, Memory
+from graphlift.model import ranker_of
+from graphlift.nn.ranker import SubgraphRanker
+from graphlift.search.subgraph import Subgraphs
+from graphlift.training.folds import cross_fitted
+from graphlift.training.loop import train
+from graphlift.training.ranking import RankingObjective
+from graphlift.training.stages import ranked_ndcg
+from graphlift.training.teachers import taught
+
+PARTS = 5
+RANKERS = {
+    "messages among all": (ALL, 0),
+    "a shortlist": (FitConfig().model.num_shortlisted, 0),
+    "a shortlist, taught": (FitConfig().model.num_shortlisted, FitConfig().teachers),
+}
+"""Name -> candidates on the shortlist, and how many teachers."""
+
+
+class Bench:
+    """Rankers of one set, trained on some of its queries.
+
+    Args:
+        lifts: of the set.
+    """
+
+    def __init__(self, lifts: Lifts) -> None:
+        self.lifts, self.config = lifts, lifts.config
+        numbers = lifts.stages.ranked(len(lifts.train))
+        self.subgraphs, owners = cross_fitted(lifts.task.index, lifts.folds, lifts.train, numbers)
+        self.queries = lifts.train.select(owners)
+        self.relevance = self.queries.grade(torch.arange(len(owners)).unsqueeze(1), self.subgraphs.rows)
+        self.dev = lifts.judging[0]
+
+    def judged(self, ranker: tuple[int, int], part: int) -> np.ndarray:
+        """nDCG@10 of the queries of a part, by a ranker that the others trained."""
+        order = torch.randperm(len(self.queries), generator=torch.Generator().manual_seed(self.config.seed))
+        kept = order.chunk(PARTS)[part]
+        taught_by = order[~torch.isin(order, kept)]
+        subgraphs, relevance = self.subgraphs[taught_by], self.relevance[taught_by]
+        shortlisted, count = ranker
+        teachers = [self.trained(ALL, 1 + number, subgraphs, relevance, relevance) for number in range(count)]
+        trained = self.trained(shortlisted, 0, subgraphs, relevance, taught(teachers, subgraphs, relevance))
+        return ranked_ndcg(trained, self.subgraphs[kept], self.queries.select(kept))
+
+    def trained(
+        self, num_shortlisted: int, number: int, subgraphs: Subgraphs, relevance: Tensor, targets: Tensor
+    ) -> SubgraphRanker:
+        """A ranker at the epoch that is best on dev."""
+        seed = PARTS * self.config.seed + number
+        torch.manual_seed(seed)
+        ranker = ranker_of(self.config.model.model_copy(update={"num_shortlisted": num_shortlisted}))
+        objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
+        dev: Memory = self.lifts.dev
+        train(ranker, objective, self.config.ranker, seed=seed, evaluate=lambda: judged(ranker, self.dev, dev))
+        return ranker
+
+
+def main() -> None:
+    """All rankers on what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", help="folders below --data; all that have vectors where left out")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    for folder in sorted(path.parent for path in arguments.data.glob("*/corpus_emb.npy")):
+        if arguments.sets and folder.name not in arguments.sets:
+            continue
+        bench = Bench(Lifts(load_task(folder), FitConfig(seed=arguments.seed)))
+        first = None
+        for name, ranker in RANKERS.items():
+            scores = np.concatenate([bench.judged(ranker, part) for part in range(PARTS)])
+            first = scores if first is None else first
+            gain = scores - first
+            error = gain.std() / len(gain) ** 0.5
+            print(f"{folder.name:14}{name:22}{scores.mean():.4f}  {gain.mean():+.4f}  +- {error:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
