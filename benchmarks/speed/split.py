@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphlift.lifted import LiftedIndex
+from graphlift.nn import fast
 from graphlift.serving.compiled_search import Found
 
 Queries = npt.NDArray[np.float32]
@@ -43,7 +44,7 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
     it = lifted.compiled
     if it is None:
         raise RuntimeError("this lift has no compiled search; the extra `fast` is needed")
-    loops = it.kernels
+    loops = fast.loops("graphlift.serving.kernels")
     beam = it.walk.beam(it.num_walked, lifted.beam())
 
     def walk(queries: Queries, found: Found) -> None:

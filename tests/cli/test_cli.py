@@ -244,8 +244,8 @@ def test_learning_on_and_back(files, fitted, tmp_path):
     assert "the earlier weights serve" in graphlift("rollback", path) or "Not published" in printed
     message = graphlift("fit", path, "--continue", "--dev-qrels", files / "qrels_test.tsv", expect=1)
     assert "`--dev-qrels` does not go with `--continue`" in message
-    message = graphlift("fit", path, "--continue", "--conv", "gcn", expect=1)
-    assert "`--conv` do not go with `--continue`" in message
+    message = graphlift("fit", path, "--continue", "--small", expect=1)
+    assert "`--small` do not go with `--continue`" in message
 
 
 @pytest.mark.slow
@@ -254,6 +254,6 @@ def test_clicks_in_place_of_judgments(files, tmp_path):
     rows = [line.split("\t") for line in (files / "qrels_train.tsv").read_text().splitlines()[1:]]
     log.write_text("\n".join(json.dumps({"query": q, "shown": ["d0x", d], "clicked": [d]}) for q, d, _ in rows))
     given = judged(files, "qrels_train.tsv")[:-2]
-    assert "nDCG@10 of held-out queries" in graphlift("fit", path, *given, "--clicks", log, "--eta", 0.5)
+    assert "nDCG@10 of held-out queries" in graphlift("fit", path, *given, "--clicks", log, "--eta", 0.5, "--small")
     assert "go together" in graphlift("fit", path, *given, expect=1)
     assert "exclude each other" in graphlift("fit", path, *judged(files, "qrels_train.tsv"), "--clicks", log, expect=1)

@@ -1,6 +1,7 @@
 """The compiled walk finds what FAISS's walk finds, and returns exact similarities."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from graphlift.metric import Metric
 from graphlift.serving import coded_walk
 from graphlift.serving.coded_walk import CodedWalk
 
-pytest.importorskip("numba")
+kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 METRICS = list(Metric)
 
 
@@ -22,7 +23,7 @@ def clustered(rng, count=2000, channels=24, spread=0.6):
 
 
 def found(index, queries, k, ef_search=None):
-    return CodedWalk.of(index).search_rows(queries, k, ef_search)
+    return (CodedWalk.of(index) or index).search_rows(queries, k, ef_search)  # as a lifted index does
 
 
 def recall(rows, exact):
@@ -34,6 +35,7 @@ def recall(rows, exact):
 def test_recall_is_that_of_faiss(rng, metric, channels):
     vectors = clustered(rng, channels=channels)
     index = HnswIndex.build(vectors, metric=metric, M=8)
+    assert CodedWalk.of(index) is not None
     queries = metric.prepare(clustered(rng, 100, channels), "queries")
     exact = index.exact_search_rows(queries, 10)[1]
     ours, theirs = (recall(rows, exact) for _, rows in (found(index, queries, 10), index.search_rows(queries, 10)))
@@ -69,6 +71,32 @@ def test_far_from_the_origin(rng, metric):
     queries = metric.prepare(vectors[:100] + np.float32(0.01), "queries")
     exact = index.exact_search_rows(queries, 10)[1]
     assert recall(found(index, queries, 10)[1], exact) > recall(index.search_rows(queries, 10)[1], exact) - 0.01
+
+
+@pytest.mark.parametrize("metric", [Metric.INNER_PRODUCT, Metric.L2])
+@pytest.mark.parametrize("size", [1e3, 1e6])
+def test_a_vector_far_from_all_others_misleads_nobody(rng, metric, size):
+    vectors = clustered(rng)
+    vectors[7] *= size
+    index = HnswIndex.build(vectors, metric=metric, M=8)
+    queries = metric.prepare(clustered(rng, 50), "queries")
+    exact = index.exact_search_rows(queries, 10)[1]
+    assert recall(found(index, queries, 10)[1], exact) > recall(index.search_rows(queries, 10)[1], exact) - 0.01
+
+
+def test_codes_that_mislead_are_not_walked_by(rng):
+    """Values of very different size: a byte a channel cannot tell most of them apart."""
+    vectors = rng.standard_cauchy(size=(3000, 16)).astype(np.float32)
+    assert CodedWalk.of(HnswIndex.build(vectors, metric="ip", M=8)) is None
+
+
+def test_codes_at_the_end_of_their_range_do_not_wrap(rng):
+    """Steps as fine as the numbers themselves: rounding may lead beyond the outermost code."""
+    vectors = (1e4 + 0.003 * rng.normal(size=(500, 8))).astype(np.float32)
+    index = HnswIndex.build(vectors, metric="l2", M=8)
+    codes = CodedWalk(kernels, index).terrain.codes
+    means = codes.center + codes.scale * codes.codes[:, :8]
+    assert (np.abs(means - vectors) <= 2 * codes.scale + 0.25 * np.abs(codes.scale) * 127).all()
 
 
 @pytest.mark.parametrize("share", [0.1, 0.9])
@@ -133,13 +161,12 @@ def test_a_query_of_zeros_and_a_large_one(rng):
 
 def test_codes_go_with_what_they_were_made_of(rng):
     index = HnswIndex.build(clustered(rng, 50), M=4)
-    before = len(coded_walk._MADE)
-    walks = CodedWalk.of(index), CodedWalk.of(index)
+    walks, linked = (CodedWalk.of(index), CodedWalk.of(index)), weakref.ref(index.linked)
     assert walks[0].terrain.paths is walks[1].terrain.paths
-    assert len(coded_walk._MADE) == before + 1
+    assert linked() in coded_walk._MADE
     del index, walks
     gc.collect()
-    assert len(coded_walk._MADE) == before
+    assert linked() is None
 
 
 def test_no_compiler(monkeypatch):

@@ -56,4 +56,6 @@ def test_codes_are_within_half_a_step(rng, metric):
     assert codes.codes.ctypes.data % 64 == 0
     assert not codes.codes[:, 70:].any()
     means = codes.center + codes.scale * codes.codes[:, :70]
-    assert (np.abs(means - vectors) <= 0.501 * codes.scale + 1e-6).all()
+    inside = np.abs(codes.codes[:, :70]) < 127  # what lies far out gets the outermost code
+    assert inside.mean() > 0.99
+    assert (np.abs(means - vectors) <= 0.501 * codes.scale + 1e-6)[inside].all()

@@ -154,6 +154,23 @@ def test_many_past_queries_are_walked(monkeypatch):
     assert_finds_the_same(compiled, plain, queries, 5)
 
 
+@pytest.mark.parametrize("checked", [False, True])
+def test_walks_that_find_too_few(checked):
+    """So many rows around a query are removed that its walks end among them; nobody else has to go step by step."""
+    compiled, _, queries = made()
+    around = compiled.index.exact_search_rows(queries[:1], 60)[1][0]
+    gone = np.union1d(around[around >= 100], np.arange(120, 240, 2))
+    index = compiled.index.minus(gone, compiled.index.ids.minus(compiled.index.ids.array[gone].tolist()))
+    lifted, plain = (LiftedIndex(index, compiled.model, compiled.memory) for _ in range(2))
+    if checked:
+        compiled.model.familiarity_bounds.copy_(torch.tensor([3.0, 20.0]))
+    without_loops(plain)
+    for k in (5, len(index)):
+        assert_finds_the_same(lifted, plain, queries[:8], k)
+        rows = lifted.search_rows(queries[:8], k)[1]
+        assert all(len(set(row)) == k for row in rows.tolist())
+
+
 @pytest.mark.parametrize("bounds", [(0.9, 3), (3.0, 20), (3.0, 48), (0.2, 48)])
 def test_strange_queries_are_the_same(bounds):
     compiled, plain, queries = made()

@@ -65,7 +65,6 @@ def test_report_tells_what_happened(world):
         "lift",
         "lift, fold 1 of 2",
         "lift, fold 2 of 2",
-        "teacher 1 of 1",
         "ranker",
         "lift, all queries",
     ]

@@ -62,6 +62,9 @@ def fit(
         ),
     ] = False,
     query_encoder: Annotated[Literal["linear", "hierarchical"], typer.Option(help="How a query is lifted.")] = "linear",
+    small: Annotated[
+        bool, typer.Option("--small", help="Messages among few: faster searches, for a little quality.")
+    ] = False,
     conv: Annotated[str, typer.Option(callback=_known, help=f"Layer of the network: {', '.join(CONVS)}.")] = DEFAULT,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 0,
     device: Annotated[
@@ -74,9 +77,12 @@ def fit(
     An interrupted fit goes on where it was when the same command is given again. With --continue old queries must not
     lose, either.
     """
-    config = FitConfig(model=ModelConfig(query_encoder=query_encoder, conv=conv), seed=seed)
+    shape = ModelConfig.small if small else ModelConfig
+    config = FitConfig(model=shape(query_encoder=query_encoder, conv=conv), seed=seed)
     if go_on and config.model != ModelConfig():
-        raise InputError("`--query-encoder` and `--conv` do not go with `--continue`: a model keeps its shape.")
+        raise InputError(
+            "`--query-encoder`, `--conv` and `--small` do not go with `--continue`: a model keeps its shape."
+        )
     if go_on and dev_qrels is not None:
         raise InputError("`--dev-qrels` does not go with `--continue`: both old and new queries judge.")
     with open(store) as lift:

@@ -1,4 +1,4 @@
-"""Scores of a query's candidates: one by one, then by message passing among the best of them."""
+"""Message passing on the query's own subgraph, which scores its candidates."""
 
 from __future__ import annotations
 
@@ -49,19 +49,21 @@ FIRST_PULL = 2.0
 
 
 class SubgraphRanker(nn.Module):
-    r"""Scores candidates one by one, then the best of them by message passing among them and the past queries near.
+    r"""Scores candidates by message passing among them and the past queries near.
 
-    First every candidate is scored by its own attributes alone. Those that score best are the shortlist. They and the
-    past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets everyone on the
-    shortlist listen to all of them. Every head is born listening along one kind of link. The score is
+    Candidates and past queries are nodes; a `RuvectorConv` with edge attributes (similarities, shared answers) lets
+    every candidate listen to all of them. Every head is born listening along one kind of link. The score is
 
     .. math::
-        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{v}^{\top} \mathbf{f}_c
-        + \mathbf{w}^{\top} \mathbf{h}^0_c + \mathbf{u}^{\top} \mathbf{h}_c
+        s_c = \beta\, \mathrm{sim}(\mathbf{q}, \mathbf{x}_c) + \mathbf{u}^{\top} \mathbf{h}_c
+        + \mathbf{v}^{\top} \mathbf{f}_c
 
-    with the attributes :math:`\mathbf{f}_c`, the state :math:`\mathbf{h}^0_c` that is made of them and, on the
-    shortlist, the state :math:`\mathbf{h}_c` after the messages. u, v and w are born zero, so a fresh ranker keeps the
-    order of the walk.
+    with the last state :math:`\mathbf{h}_c` and the attributes :math:`\mathbf{f}_c`; u and v are born zero, so a
+    fresh ranker keeps the order of the walk.
+
+    With a shortlist every candidate is scored alone first, with its first state :math:`\mathbf{h}^0_c` and a vector w,
+    born zero, too, in place of :math:`\mathbf{u}^{\top} \mathbf{h}_c`. Only those that score best exchange messages,
+    and get :math:`\mathbf{u}^{\top} \mathbf{h}_c` on top.
 
     Args:
         hidden_channels: width of the node states.
@@ -70,7 +72,7 @@ class SubgraphRanker(nn.Module):
         dropout: of node states, in training.
         conv: the layer, by its name in `graphlift.nn.family`; one without a dense form listens along the strongest
             links alone.
-        num_shortlisted: how many candidates exchange messages.
+        num_shortlisted: how many candidates exchange messages; all where left out.
 
     Attributes:
         cold_bonus: what a search adds to the score of a candidate that answered no past query; born zero, set after
@@ -88,9 +90,9 @@ class SubgraphRanker(nn.Module):
         hidden_channels: int = 48,
         num_layers: int = 1,
         heads: int = 4,
-        dropout: float = 0.1,
+        dropout: float = 0.05,
         conv: str = DEFAULT,
-        num_shortlisted: int = 24,
+        num_shortlisted: int | None = None,
     ) -> None:
         super().__init__()
         self.dropout, self.num_shortlisted = dropout, num_shortlisted
@@ -100,12 +102,13 @@ class SubgraphRanker(nn.Module):
         self.embed_past = _embedding(len(PAST_ATTRS), hidden_channels)
         self.convs = nn.ModuleList(_conv(conv, hidden_channels, heads) for _ in range(num_layers))
         self.lin_state = nn.Linear(hidden_channels, 1)
-        self.lin_alone = nn.Linear(hidden_channels, 1, bias=False)
         self.lin_attr = nn.Linear(len(NODE_ATTRS), 1, bias=False)
         self.scale = nn.Parameter(torch.tensor(20.0))
         self.register_buffer("cold_bonus", torch.tensor(0.0))
-        for zero in (self.lin_state.weight, self.lin_state.bias, self.lin_alone.weight, self.lin_attr.weight):
-            nn.init.zeros_(zero)
+        self.lin_alone = None if num_shortlisted is None else nn.Linear(hidden_channels, 1, bias=False)
+        for lin in (self.lin_state, self.lin_attr, self.lin_alone):
+            for zero in () if lin is None else lin.parameters():
+                nn.init.zeros_(zero)
 
     def fit_norms(self, subgraphs: Subgraphs) -> None:
         """Measure the attributes of the training subgraphs, once, before training."""
@@ -115,30 +118,40 @@ class SubgraphRanker(nn.Module):
 
     def forward(self, subgraphs: Subgraphs) -> Tensor:
         """Scores of the candidates (B, n); those of masked ones mean nothing."""
-        states, alone, places = self._shortlist(subgraphs)
-        states = torch.take_along_dim(states, places.unsqueeze(2), dim=1)
-        past, mask, edge_attr = self._heard(subgraphs.among(places))
+        states, scores = self._alone(subgraphs)
+        places = self._shortlist(scores, subgraphs.mask)
+        if places is not None:
+            states, subgraphs = torch.take_along_dim(states, places.unsqueeze(2), dim=1), subgraphs.among(places)
+        past, mask, edge_attr = self._heard(subgraphs)
         for conv in self._layers:
             states = conv.forward_dense((torch.cat([states, past], dim=1), states), mask, edge_attr=edge_attr)
             states = F.dropout(states, self.dropout, self.training)
-        return alone.scatter_add(1, places, self.lin_state(states).squeeze(2))
+        heard = self.lin_state(states).squeeze(2)
+        return scores + heard if places is None else scores.scatter_add(1, places, heard)
 
-    def _shortlist(self, subgraphs: Subgraphs) -> tuple[Tensor, Tensor, Tensor]:
-        """First states of candidates, scores by these alone (B, n), and the places of the best, best first (B, m)."""
+    def _alone(self, subgraphs: Subgraphs) -> tuple[Tensor, Tensor]:
+        """First states of candidates, and their scores without any message, (B, n)."""
         node_attr = self.norm_node(subgraphs.node_attr)
         states = F.dropout(self.embed_node(node_attr), self.dropout, self.training)
-        learned = self.lin_alone(states) + self.lin_attr(node_attr)
-        alone = self.scale * subgraphs.similarity + learned.squeeze(2)
-        best = alone.detach().masked_fill(~subgraphs.mask, -torch.inf).argsort(dim=1, descending=True, stable=True)
-        return states, alone, best[:, : self.num_shortlisted]
+        learned = self.lin_attr(node_attr)
+        if self.lin_alone is not None:
+            learned = learned + self.lin_alone(states)
+        return states, self.scale * subgraphs.similarity + learned.squeeze(2)
 
-    def _heard(self, shortlist: Subgraphs) -> tuple[Tensor, Tensor, Tensor]:
+    def _shortlist(self, scores: Tensor, mask: Tensor) -> Tensor | None:
+        """The places of the candidates that exchange messages, best first, (B, m); None for all of them."""
+        if self.num_shortlisted is None:
+            return None
+        best = scores.detach().masked_fill(~mask, -torch.inf).argsort(dim=1, descending=True, stable=True)
+        return best[:, : self.num_shortlisted]
+
+    def _heard(self, subgraphs: Subgraphs) -> tuple[Tensor, Tensor, Tensor]:
         """States of past queries, who is listened to (B, 1, m + S), and the attributes of links."""
-        past = self.embed_past(self.norm_past(shortlist.past_attr))
-        heard = torch.cat([shortlist.mask, shortlist.mask.new_ones(past.shape[:2])], dim=1)
+        past = self.embed_past(self.norm_past(subgraphs.past_attr))
+        heard = torch.cat([subgraphs.mask, subgraphs.mask.new_ones(past.shape[:2])], dim=1)
         # A mean taken off all links alike would cancel in the softmax, so they are scaled only.
         stretch = EDGE_SCALE / self.norm_edge.deviation
-        edge_attr = shortlist.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
+        edge_attr = subgraphs.edge_attr * stretch.view(-1, 1, 1)  # from float16, too, in one pass
         past = F.dropout(past, self.dropout, self.training)
         return past, heard.unsqueeze(1), edge_attr.movedim(1, -1)
 
@@ -153,11 +166,13 @@ class SubgraphRanker(nn.Module):
 
         Only where it `attends`. Candidates that are not on the shortlist listen to themselves.
         """
-        states, _, places = self._shortlist(subgraphs)
+        (states, scores), (count, width) = self._alone(subgraphs), subgraphs.edge_attr.shape[2:]
+        places = self._shortlist(scores, subgraphs.mask)
+        if places is None:
+            places = torch.arange(count).expand(len(states), -1)
         states = torch.take_along_dim(states, places.unsqueeze(2), dim=1)
         past, mask, edge_attr = self._heard(subgraphs.among(places))
         weights = self._layers[0].attention_dense((torch.cat([states, past], dim=1), states), mask, edge_attr)
-        count, width = subgraphs.edge_attr.shape[2:]
         batch = torch.arange(len(places)).view(-1, 1, 1)
         sources = torch.cat([places, torch.arange(count, width).expand(len(places), -1)], dim=1)
         attention = torch.eye(count, width).repeat(len(places), 1, 1)

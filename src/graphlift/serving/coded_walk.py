@@ -17,6 +17,8 @@ from graphlift.nn import fast
 from graphlift.serving.codes import codes_of
 
 Places = npt.NDArray[np.int32]
+SAMPLED, LEAST = 128, 0.985
+"""So many rows are asked for their neighbors; so many of what FAISS finds, or as near ones, must be found."""
 
 
 class CodedWalk:
@@ -30,6 +32,7 @@ class CodedWalk:
         index: what is walked, with at least one row in its graph.
 
     Attributes:
+        misleads: whether codes are too coarse for these vectors, so that the walk finds less than FAISS's.
         terrain: what the loop `walk_span` takes.
 
     Example:
@@ -41,21 +44,18 @@ class CodedWalk:
 
     def __init__(self, kernels: Any, index: HnswIndex) -> None:
         self._walk, self.index = kernels.walk_span, index
-        made = _MADE.get(index.linked)
-        if made is None:
-            links = np.require(index.graph.levels[0].neighbors, np.int32, ["C", "W"])
-            paths = kernels.Paths(links, *_upper(index.graph), num_levels=index.graph.num_levels - 1)
-            made = _MADE[index.linked] = codes_of(kernels, index.linked.x.numpy(), index.metric), paths
-        codes, paths = made
+        codes, paths, self.misleads = _MADE.get(index.linked) or _made(kernels, index)
         removed = np.require(index.removed.mask, requirements=["C", "W"])
         self.terrain = kernels.Terrain(codes._replace(vectors=index.x.numpy()), paths, removed)
 
     @classmethod
     def of(cls, index: object) -> Self | None:
-        """A walk, or None without a compiler (the extra ``fast``), and of what has no graph."""
+        """A walk, or None without a compiler (the extra ``fast``), of what has no graph, and where codes mislead."""
         kernels = fast.loops("graphlift.serving.kernels")
-        walked = isinstance(index, HnswIndex) and index.num_linked
-        return cls(kernels, index) if kernels is not None and isinstance(index, HnswIndex) and walked else None
+        if kernels is None or not isinstance(index, HnswIndex) or not index.num_linked:
+            return None
+        walk = cls(kernels, index)
+        return None if walk.misleads else walk
 
     def beam(self, k: int, ef_search: int) -> int:
         """How many linked rows a walk keeps: removed ones take no place from the others."""
@@ -64,6 +64,7 @@ class CodedWalk:
 
     def search_rows(self, queries: Vectors, k: int, ef_search: int | None = None) -> tuple[Vectors, Rows]:
         """As `HnswIndex.search_rows`."""
+        queries = np.require(queries, requirements=["C", "W"])  # loops are compiled anew for arrays of any other kind
         beam = self.beam(k, self.index.checked_ef(ef_search))
         values, rows = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
         fast.run(self._walk, len(queries), queries, self.terrain, beam, values, rows)
@@ -73,8 +74,36 @@ class CodedWalk:
         return values, rows
 
 
-_MADE: WeakKeyDictionary[LinkedRows, tuple[Any, Any]] = WeakKeyDictionary()
-"""Codes and links of linked rows."""
+_MADE: WeakKeyDictionary[LinkedRows, tuple[Any, Any, bool]] = WeakKeyDictionary()
+"""Codes and links of linked rows, and whether the codes mislead."""
+
+
+def _made(kernels: Any, index: HnswIndex) -> tuple[Any, Any, bool]:
+    """What `_MADE` keeps."""
+    codes = codes_of(kernels, index.linked.x.numpy(), index.metric)
+    links = np.require(index.graph.levels[0].neighbors, np.int32, ["C", "W"])
+    paths = kernels.Paths(links, *_upper(index.graph), num_levels=index.graph.num_levels - 1)
+    made = codes, paths, _misleads(kernels, index.linked, codes, paths)
+    _MADE[index.linked] = made
+    return made
+
+
+def _misleads(kernels: Any, linked: LinkedRows, codes: Any, paths: Any) -> bool:
+    """Whether a walk by codes finds less than FAISS's, by a sample of the rows as queries.
+
+    A byte is enough for channels whose values spread evenly, as those of embeddings do, and not for values of very
+    different size.
+    """
+    rows = np.linspace(0, len(linked) - 1, min(len(linked), SAMPLED)).astype(np.int64)
+    sample, k = codes.vectors[rows], min(10, len(linked))
+    theirs, rows = linked.search(sample, k, linked.ef_search)
+    theirs[rows < 0] = -np.inf  # what no link leads to is found by neither
+    ours, found = np.empty_like(theirs), np.empty(theirs.shape, dtype=np.int64)
+    terrain = kernels.Terrain(codes, paths, np.zeros(len(linked), dtype=np.bool_))
+    fast.run(kernels.walk_span, len(sample), sample, terrain, max(k, linked.ef_search), ours, found)
+    farthest = theirs[:, -1:]
+    as_near = ours >= np.where(np.isfinite(farthest), farthest - 1e-5 * np.abs(farthest), -np.inf)
+    return bool(as_near.mean() < LEAST)
 
 
 def _upper(graph: HnswGraph) -> tuple[Places, Places, Places, int]:

@@ -70,7 +70,7 @@ class CompiledSearch:
         familiarity: Familiarity,
         frozen: CodedWalk | None,
     ) -> None:
-        config, self.kernels, self.walk = model.config, kernels, walk
+        config, self._search, self.walk = model.config, kernels.search, walk
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
         self.maps, self.past = kernels.maps_of(model), _past(kernels, past, self.num_past)
@@ -93,7 +93,7 @@ class CompiledSearch:
         return cls(kernels, model, space, walk, past, familiarity, frozen if isinstance(frozen, CodedWalk) else None)
 
     def __call__(self, queries: Vectors, num_walked: int, ef_search: int) -> Found | None:
-        """What is found for queries (B, C), contiguous; None if some walk found fewer than ``num_walked``."""
+        """What is found for queries (B, C), contiguous; None if a walk finds too few for one of them."""
         count, beam = len(queries), self.walk.beam(num_walked, ef_search)
         widths = min(num_walked, self.num_walked) + self.num_recalled, num_walked, self.num_past
         (rows, scores), (walked, similarity), (past, near) = (
@@ -101,10 +101,10 @@ class CompiledSearch:
         )
         found = Found(rows, scores, walked, similarity, past, near, np.empty(count, dtype=np.bool_))
         if count == 1:
-            self.kernels.search(0, 1, queries, beam, *self._parts, *found)
+            self._search(0, 1, queries, beam, *self._parts, *found)
         else:
-            fast.run(self.kernels.search, count, queries, beam, *self._parts, *found)
-        return None if count and found.scores[:, 0].min() == -np.inf else found
+            fast.run(self._search, count, queries, beam, *self._parts, *found)
+        return None if count and scores[:, 0].min() == -np.inf else found
 
 
 def _past(kernels: Any, past: CodedWalk | FlatIndex, count: int) -> tuple[Any, ...]:

@@ -76,7 +76,7 @@ class FitConfig(BaseModel):
         local_weight: weight of the loss that keeps linked documents together, 0 for none.
         nested: widths of prefixes of the lifted vectors that are trained to search, too, so that vectors may be cut
             to these.
-        teachers: rankers that exchange messages among all candidates, and teach the one that serves; 0 for none.
+        teachers: so many rankers that hear all candidates teach one with a shortlist; one without learns by itself.
         folds: the ranker learns on candidates from lifts that were fitted without the query; so many such lifts.
         dev_fraction: share of the training queries that is held out where no dev queries are given.
         more: how a later fit goes on from this one's weights.
@@ -91,7 +91,7 @@ class FitConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     lift: LoopConfig = LoopConfig(epochs=20, batch_size=256, lr=6e-4)
     ranker: LoopConfig = LoopConfig(
-        epochs=18, max_steps=600, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30
+        epochs=12, max_steps=400, batch_size=64, lr=2e-3, weight_decay=0.05, warmup_steps=30
     )
     temperature: float = Field(default=0.08, gt=0)
     answers_per_query: int = Field(default=4, ge=1)

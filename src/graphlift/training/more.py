@@ -35,7 +35,6 @@ from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Batch, FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
-from graphlift.training.teachers import taught
 
 Judges = list[tuple[Subgraphs, Memory]]
 """Queries with their subgraphs."""
@@ -224,8 +223,7 @@ class _Step:
     def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
         """The ranker after more training, at the epoch that is best for new and old queries that judge.
 
-        The ranker that serves teaches it what it made of old queries. Then it goes back towards its old weights as far
-        as the old queries want it to.
+        Then it goes back towards its old weights as far as the old queries want it to.
         """
         parts, config = self.parts, self.stages.config
         numbers = some(parts.new, config.more.max_ranked, config.seed)
@@ -242,9 +240,8 @@ class _Step:
 
         old = ~torch.isin(owners, parts.new)  # they count as much as the new ones, though they may be few
         often = max(1, round(int((~old).sum()) / max(int(old.sum()), 1)))
-        repeats, targets = torch.where(old, often, 1), relevance.clone()
-        targets[old] = taught([self.current.model.ranker], subgraphs[old], relevance[old])
-        objective = RankingObjective(ranker, subgraphs, relevance, targets=targets, repeats=repeats, measured=True)
+        repeats = torch.where(old, often, 1)
+        objective = RankingObjective(ranker, subgraphs, relevance, repeats=repeats, measured=True)
         penalties = [] if self.ewc is None else [self.ewc.part("ranker")]
         memories = (parts.learned, parts.held)
         self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)

@@ -100,7 +100,7 @@ class Stages:
             self.run(name, ranker, objective, self.config.ranker, (queries, dev), score)
             return ranker
 
-        count = self.config.teachers
+        count = 0 if self.config.model.num_shortlisted is None else self.config.teachers
         names = [f"teacher {number} of {count}" for number in range(1, count + 1)]
         teachers = [trained(name, self.fresh_teacher(name), relevance) for name in names]
         ranker = trained("ranker", deepcopy(model.ranker), taught(teachers, subgraphs, relevance))
@@ -115,11 +115,9 @@ class Stages:
         return LiftedIndex(self.index, model, queries)
 
     def fresh_teacher(self, name: str) -> SubgraphRanker:
-        """A ranker of the model's shape with all candidates on its shortlist."""
-        shape = self.config.model
-        everyone = shape.model_copy(update={"num_shortlisted": shape.num_walked + shape.num_recalled})
+        """A ranker of the model's shape that hears all candidates."""
         with self._seeded(name):
-            return ranker_of(everyone)
+            return ranker_of(self.config.model.model_copy(update={"num_shortlisted": None}))
 
     def ranked(self, count: int) -> Tensor:
         """Numbers of the queries that the ranker learns from, of so many."""

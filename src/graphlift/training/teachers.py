@@ -17,7 +17,7 @@ BATCH = 256
 
 @torch.inference_mode()
 def taught(teachers: Sequence[SubgraphRanker], subgraphs: Subgraphs, relevance: Tensor) -> Tensor:
-    r"""What a ranker learns from where there are teachers: shares of candidates that add to 1 for every query.
+    r"""What a ranker learns from where there are teachers: shares of candidates, which add to 1 where one is relevant.
 
     .. math::
         t_c = \frac{1}{2} \frac{r_c}{\sum_j r_j} + \frac{1}{2} \mathrm{softmax}_c\Big(\frac{1}{T} \sum_t s^t_c\Big)

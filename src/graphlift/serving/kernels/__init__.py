@@ -77,13 +77,17 @@ def search(
     near: Array,
     strange: Array,
 ) -> None:
-    """The whole way of queries first to last; what comes out is `graphlift.serving.compiled_search.Found`."""
+    """The whole way of queries first to last; what comes out is `graphlift.serving.compiled_search.Found`.
+
+    Queries of which some walk finds too few are left without scores.
+    """
     frozen, span = queries[first:last], slice(first, last)
     lifted, past_vectors = lift(frozen, maps)
+    rows[span], scores[span] = 0, F4(-math.inf)
     recall(past_vectors, past_queries, past_beam, near[span], past[span])
-    find_strange(frozen, near[span], past[span], stranger, strange[span])
-    walk(lifted, documents, beam, similarity[span], walked[span])
-    score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
+    if find_strange(frozen, near[span], past[span], stranger, strange[span]):
+        walk(lifted, documents, beam, similarity[span], walked[span])
+        score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
 
 
 @compiled
@@ -96,8 +100,8 @@ def recall(vectors: Array, past_queries: Terrain, beam: int, near: Array, past: 
 
 
 @compiled
-def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, strange: Array) -> None:
-    """Which of B queries are strange, from what past ones are near them, (B, P) each."""
+def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, strange: Array) -> bool:
+    """Which of B queries are strange, from what past ones are near them, (B, P) each; False if a walk finds too few."""
     rows, best = np.empty((1, stranger.num_around), np.int64), np.empty((1, stranger.num_around), F4)
     for query in range(len(queries)):
         nearest, num_warm = F4(-math.inf), 0
@@ -107,9 +111,12 @@ def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, s
         strange[query] = stranger.bounds[1] >= 0 and nearest < stranger.bounds[0]
         if strange[query]:
             walk(queries[query : query + 1], stranger.documents, stranger.beam, best, rows)
+            if not _is_full(rows[0]):
+                return False
             for row in rows[0]:
-                num_warm += row >= 0 and stranger.warm[row]
+                num_warm += stranger.warm[row]
             strange[query] = num_warm <= stranger.bounds[1]
+    return True
 
 
 @compiled
@@ -128,10 +135,9 @@ def score(
 
     What the walk found behind the first ``num_walked`` is no candidate. Where it found too few, nothing is.
     """
-    rows[:], scores[:] = 0, F4(-math.inf)
     for query in range(len(frozen)):
         found, heard = walked[query, : counts.num_walked], past[query]
-        if _is_full(found) and _is_full(heard):
+        if _is_full(walked[query]) and _is_full(heard):
             recalled, nodes = counts.num_recalled, counts.num_past_nodes
             drawn = draw(frozen[query], lifted[query], found, heard, ground, recalled, nodes)
             put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])

@@ -22,6 +22,8 @@ def put_best_first(found: Array, values: Array, rows: Array, scores: Array) -> N
 def keep_best(values: Array, best: Array, places: Array) -> None:
     """The k largest values and their places, of equal ones the first."""
     count = 0
+    if not len(best):
+        return
     for place in range(len(values)):
         if count < len(best):
             _insert(place, values[place], count, places, best)

@@ -44,7 +44,8 @@ def encode(first: int, last: int, vectors: Array, center: Array, scale: Array, c
     """Codes of some vectors, into ``codes``."""
     for row in range(first, last):
         for c in range(len(center)):
-            codes[row, c] = np.int8(np.floor((vectors[row, c] - center[c]) / scale[c] + F4(0.5)))
+            step = np.floor((vectors[row, c] - center[c]) / scale[c] + F4(0.5))
+            codes[row, c] = np.int8(min(max(step, F4(-FINEST)), F4(FINEST)))
 
 
 @inner

@@ -14,6 +14,9 @@ from graphlift.nn.kernels.elementary import Array
 from graphlift.nn.ranker import EDGE_SCALE, SubgraphRanker
 from graphlift.serving.kernels.ranker import Weights
 
+EVERYONE = 2**31
+"""More candidates than there are."""
+
 
 class _Affine:
     """A linear map as a matrix and a shift in double precision, to be followed by others."""
@@ -43,7 +46,8 @@ def fold(ranker: SubgraphRanker) -> Weights:
     convs = [cast("RuvectorConv", conv) for conv in ranker.convs]
     layers = [_layer(ranker, conv, first=number == 0) for number, conv in enumerate(convs)]
     node, past = (_Affine.of(part[0]) for part in (ranker.embed_node, ranker.embed_past))
-    embedded, alone = _Affine.of(ranker.embed_node[2]), ranker.lin_alone.weight.double()
+    embedded, lin = _Affine.of(ranker.embed_node[2]), ranker.lin_alone
+    alone = torch.zeros_like(ranker.lin_state.weight).double() if lin is None else lin.weight.double()
     return Weights(
         node_mean=_array(ranker.norm_node.mean),
         node_deviation=_array(ranker.norm_node.deviation),
@@ -60,7 +64,7 @@ def fold(ranker: SubgraphRanker) -> Weights:
         scale=np.float32(ranker.scale.item()),
         out_state=_array(ranker.lin_state.weight.flatten()),
         out_bias=np.float32(ranker.lin_state.bias.item()),
-        num_shortlisted=ranker.num_shortlisted,
+        num_shortlisted=ranker.num_shortlisted or EVERYONE,
     )
 
 

@@ -83,8 +83,9 @@ def rank(drawn: Drawn, ground: Ground, weights: Weights) -> Array:
     _add_weighted(states, weights.alone_state, scores)
     _add_weighted(attr, weights.alone_attr, scores)
     alone = scores[:n]
-    shortlist = np.empty(min(n, weights.num_shortlisted), np.int64)
-    keep_best(alone, np.empty(len(shortlist), F4), shortlist)
+    shortlist = np.arange(min(n, weights.num_shortlisted))
+    if len(shortlist) < n:
+        keep_best(alone, np.empty(len(shortlist), F4), shortlist)
     heard = _listen(states, shortlist, drawn, link(drawn, shortlist, ground), weights)
     for i in range(len(shortlist)):
         alone[shortlist[i]] += heard[i]
