@@ -1,7 +1,6 @@
 """What each part of the model pays for: `python -m benchmarks.ranking.ablation --data DIR [SET ...]`.
 
-Every part is switched off alone, the model is trained again without it, and the test queries are ranked once. All are
-trained without teachers, which would take four times as long, but for the last row, which adds them. Writes
+Every part is switched off alone, the model is trained again without it, and the test queries are ranked once. Writes
 `ablation.json`, `ablation.md` and `ablation.svg` beside this file.
 """
 
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.ranking.lifts import Lifts, judged
 from benchmarks.ranking.task import Task, load_task
-from graphlift import FitConfig
+from graphlift import FitConfig, ModelConfig
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
 from graphlift.search.subgraph import Subgraphs
@@ -38,15 +37,15 @@ OF_MEMORY = [
 matplotlib.rcParams["svg.hashsalt"] = "graphlift"  # the same numbers give the same bytes
 
 
+def with_past_nodes(subgraphs: Subgraphs, count: int) -> Subgraphs:
+    """Only so many of the past queries are nodes."""
+    links = subgraphs.edge_attr[..., : subgraphs.rows.shape[1] + count]
+    return replace(subgraphs, past_attr=subgraphs.past_attr[:, :count], edge_attr=links)
+
+
 def without_past_nodes(subgraphs: Subgraphs) -> Subgraphs:
     """Past queries speak through the attributes of candidates only."""
-    count = subgraphs.rows.shape[1]
-    return replace(
-        subgraphs,
-        past=subgraphs.past[:, :0],
-        past_attr=subgraphs.past_attr[:, :0],
-        edge_attr=subgraphs.edge_attr[..., :count],
-    )
+    return replace(with_past_nodes(subgraphs, 0), past=subgraphs.past[:, :0])
 
 
 def without_memory(subgraphs: Subgraphs) -> Subgraphs:
@@ -82,8 +81,7 @@ def same(thing: Any) -> Any:
     return thing
 
 
-ALL = FitConfig().model.num_walked + FitConfig().model.num_recalled
-"""As many candidates as there can be."""
+USUAL = ModelConfig()
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,8 @@ class Part:
     cross_fit: bool = True
     rank: bool = True
     random_negatives: int = FitConfig().random_negatives
-    num_layers: int = FitConfig().model.num_layers
-    num_shortlisted: int = FitConfig().model.num_shortlisted
-    teachers: int = 0
+    num_layers: int = USUAL.num_layers
+    model: ModelConfig = USUAL
     subgraphs: Callable[[Subgraphs], Subgraphs] = same
     ranker: Callable[[SubgraphRanker], SubgraphRanker] = same
 
@@ -113,8 +110,7 @@ PARTS = {
     "heads born looking": Part(ranker=born_deaf),
     "cross-fitting": Part(cross_fit=False),
     "random negatives": Part(random_negatives=1),
-    "a shortlist": Part(num_shortlisted=ALL),
-    "nothing, but with teachers": Part(teachers=FitConfig().teachers),
+    "messages among all": Part(model=ModelConfig.small()),
 }
 """What is switched off -> what that changes."""
 
@@ -141,9 +137,10 @@ def score(lifts: Lifts, part: Part) -> float:
         return judged(lambda subgraphs: subgraphs.similarity, test, queries)
     subgraphs, relevance = lifts.drawn
     subgraphs, dev, test = (part.subgraphs(drawn) for drawn in (subgraphs, dev, test))
-    config, model = lifts.config, lifts.config.model
+    subgraphs, dev, test = (with_past_nodes(drawn, part.model.num_past_nodes) for drawn in (subgraphs, dev, test))
+    config, model = lifts.config, part.model
 
-    def trained(number: int, num_shortlisted: int, targets: Tensor) -> SubgraphRanker:
+    def trained(number: int, num_shortlisted: int | None, targets: Tensor) -> SubgraphRanker:
         torch.manual_seed(config.seed + number)
         shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, num_shortlisted
         ranker = part.ranker(SubgraphRanker(*shape))
@@ -152,8 +149,9 @@ def score(lifts: Lifts, part: Part) -> float:
         train(ranker, objective, schedule, seed=seed, evaluate=lambda: judged(ranker, dev, lifts.dev))
         return ranker
 
-    teachers = [trained(1 + number, ALL, relevance) for number in range(part.teachers)]
-    return judged(trained(0, part.num_shortlisted, taught(teachers, subgraphs, relevance)), test, queries)
+    count = 0 if model.num_shortlisted is None else config.teachers
+    teachers = [trained(1 + number, None, relevance) for number in range(count)]
+    return judged(trained(0, model.num_shortlisted, taught(teachers, subgraphs, relevance)), test, queries)
 
 
 def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.ranking.ablation import ALL
+from benchmarks.ranking.ablation import with_past_nodes
 from benchmarks.ranking.lifts import Lifts, judged
 from benchmarks.ranking.task import load_task
-from graphlift import FitConfig, Memory
+from graphlift import FitConfig, ModelConfig
 from graphlift.model import ranker_of
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
@@ -30,11 +30,11 @@ from graphlift.training.teachers import taught
 
 PARTS = 5
 RANKERS = {
-    "messages among all": (ALL, 0),
-    "a shortlist": (FitConfig().model.num_shortlisted, 0),
-    "a shortlist, taught": (FitConfig().model.num_shortlisted, FitConfig().teachers),
+    "messages among all": (ModelConfig(), 0),
+    "small": (ModelConfig.small(), 0),
+    "small, taught": (ModelConfig.small(), FitConfig().teachers),
 }
-"""Name -> candidates on the shortlist, and how many teachers."""
+"""Name -> shape, and how many teachers."""
 
 
 class Bench:
@@ -52,27 +52,28 @@ class Bench:
         self.relevance = self.queries.grade(torch.arange(len(owners)).unsqueeze(1), self.subgraphs.rows)
         self.dev = lifts.judging[0]
 
-    def judged(self, ranker: tuple[int, int], part: int) -> np.ndarray:
+    def judged(self, ranker: tuple[ModelConfig, int], part: int) -> np.ndarray:
         """nDCG@10 of the queries of a part, by a ranker that the others trained."""
+        shape, count = ranker
+        subgraphs, dev = (with_past_nodes(drawn, shape.num_past_nodes) for drawn in (self.subgraphs, self.dev))
         order = torch.randperm(len(self.queries), generator=torch.Generator().manual_seed(self.config.seed))
         kept = order.chunk(PARTS)[part]
-        taught_by = order[~torch.isin(order, kept)]
-        subgraphs, relevance = self.subgraphs[taught_by], self.relevance[taught_by]
-        shortlisted, count = ranker
-        teachers = [self.trained(ALL, 1 + number, subgraphs, relevance, relevance) for number in range(count)]
-        trained = self.trained(shortlisted, 0, subgraphs, relevance, taught(teachers, subgraphs, relevance))
-        return ranked_ndcg(trained, self.subgraphs[kept], self.queries.select(kept))
+        others = order[~torch.isin(order, kept)]
+        given = subgraphs[others], self.relevance[others], dev
+        large = shape.model_copy(update={"num_shortlisted": None})
+        teachers = [self.trained(large, 1 + number, *given, given[1]) for number in range(count)]
+        trained = self.trained(shape, 0, *given, taught(teachers, *given[:2]))
+        return ranked_ndcg(trained, subgraphs[kept], self.queries.select(kept))
 
     def trained(
-        self, num_shortlisted: int, number: int, subgraphs: Subgraphs, relevance: Tensor, targets: Tensor
+        self, shape: ModelConfig, number: int, subgraphs: Subgraphs, relevance: Tensor, dev: Subgraphs, targets: Tensor
     ) -> SubgraphRanker:
         """A ranker at the epoch that is best on dev."""
         seed = PARTS * self.config.seed + number
         torch.manual_seed(seed)
-        ranker = ranker_of(self.config.model.model_copy(update={"num_shortlisted": num_shortlisted}))
+        ranker, queries = ranker_of(shape), self.lifts.dev
         objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
-        dev: Memory = self.lifts.dev
-        train(ranker, objective, self.config.ranker, seed=seed, evaluate=lambda: judged(ranker, self.dev, dev))
+        train(ranker, objective, self.config.ranker, seed=seed, evaluate=lambda: judged(ranker, dev, queries))
         return ranker
 
 

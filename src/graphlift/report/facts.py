@@ -33,7 +33,8 @@ def facts(lift: Lift) -> dict[str, dict[str, str]]:
             "candidates per query": f"{model.config.num_walked} walked, {model.config.num_recalled} recalled",
             "past queries per query": f"{model.config.num_past} vote, {model.config.num_past_nodes} are listened to",
             "ranker": f"{counted(model.config.num_layers, f'{model.config.conv} layer')}, "
-            f"{model.config.hidden_channels} wide, {model.config.heads} heads",
+            f"{model.config.hidden_channels} wide, {model.config.heads} heads, "
+            f"messages among {model.config.num_shortlisted or 'all'} candidates",
             "weights": f"{sum(p.numel() for p in model.parameters()):,}",
         }
     if lift.report is not None:
