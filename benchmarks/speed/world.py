@@ -51,6 +51,14 @@ def random_model(index: HnswIndex, seed: int = 0) -> LiftModel:
     return model
 
 
+def small(lifted: LiftedIndex) -> LiftedIndex:
+    """The same lift with `ModelConfig.small`, for which its ranker was not trained: only speed can be measured."""
+    before = lifted.model
+    model = LiftModel(before.channels, before.similarity, ModelConfig.small()).eval()
+    model.load_state_dict(before.state_dict(), strict=False)  # but for what a shortlist adds
+    return LiftedIndex(lifted.index, model, lifted.memory, lifted.walk_index, lifted.past)
+
+
 def random_lift(index: HnswIndex, seed: int = 0, past: int = PAST) -> LiftedIndex:
     """A lift that no one trained, with a memory of some of the documents, a little moved."""
     generator = torch.Generator().manual_seed(seed)

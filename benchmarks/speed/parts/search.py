@@ -1,10 +1,10 @@
 """Ten results a query. *frozen* is `HnswIndex` on FAISS, *lifted* is a lift of the same index with the same
-`ef_search`, *hnswlib* has the same `M` and `ef_construction` and the smallest beam that finds as much as *frozen* does
-(recall@10 against an exact scan). Batches of 1 run on one thread, batches of 256 on all. The memory of a lift holds its
-training queries. The lifts of GloVe are fitted on made-up pairs, those of other sets have random weights, which cost
-the same as trained ones. Strange queries are looked for as after a fit: on GloVe as the fit decided, on the other sets
-for every query, which is the most that it can cost. *Walk recall* is what the lifted walk finds of an exact scan of the
-lifted documents, and what FAISS finds there with the same beam."""
+`ef_search`, *small* the same lift with `ModelConfig.small`, *hnswlib* has the same `M` and `ef_construction` and the
+smallest beam that finds as much as *frozen* does (recall@10 against an exact scan). Batches of 1 run on one thread,
+batches of 256 on all. The memory of a lift holds its training queries. The lifts of GloVe are fitted on made-up pairs,
+those of other sets have random weights, which cost the same as trained ones. Strange queries are looked for as after a
+fit: on GloVe as the fit decided, on the other sets for every query, which is the most that it can cost. *Walk recall*
+is what the lifted walk finds of an exact scan of the lifted documents, and what FAISS finds there with that beam."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.speed.rows import Bar, Row, Spread
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.split import shares
 from benchmarks.speed.timing import growth, interleaved, ratio, threads
-from benchmarks.speed.world import random_model
+from benchmarks.speed.world import random_model, small
 from graphlift import HnswIndex
 from graphlift.errors import require
 from graphlift.lifted import LiftedIndex
@@ -44,11 +44,12 @@ Search = Callable[[npt.NDArray[np.float32]], Any]
 
 
 class Case(NamedTuple):
-    """An index, its lift, and queries (Q, C)."""
+    """An index, its lift, the same with messages among few, and queries (Q, C)."""
 
     name: str
     index: HnswIndex
     lifted: LiftedIndex
+    small: LiftedIndex
     queries: npt.NDArray[np.float32]
     glove: bool
 
@@ -71,7 +72,7 @@ def _cases(settings: Settings) -> Iterator[Case]:
         with threads(settings.threads[-1]):
             made = fitted(words)
         name = f"GloVe, {len(made.index):,} x 50"
-        yield Case(name, made.index, made.lifted, made.queries, glove=True)
+        yield Case(name, made.index, made.lifted, small(made.lifted), made.queries, glove=True)
     for folder in [] if settings.data is None else sorted(settings.data.glob("*/corpus_emb.npy")):
         task = load_task(folder.parent)
         model = random_model(task.index)
@@ -81,6 +82,7 @@ def _cases(settings: Settings) -> Iterator[Case]:
             f"{task.name}, {len(task.index):,} x {task.index.channels}",
             task.index,
             lifted,
+            small(lifted),
             np.resize(task.test.queries.numpy(), (BATCH, task.index.channels)),
             glove=False,
         )
@@ -117,7 +119,7 @@ def _ratios(case: Case, what: str, values: dict, figures: dict, promised: Bar | 
     unit, scale = ("ms", 1e3) if "time" in what else ("queries/s", 1)
     absolute = {f"{name} {unit}": float(np.median(v)) * scale for name, v in values.items()}
     absolute |= figures | {"vectors": len(case.index)}
-    pairs = (("lifted", "frozen"), ("frozen", "hnswlib"), ("lifted", "hnswlib"))
+    pairs = (("lifted", "frozen"), ("small", "frozen"), ("frozen", "hnswlib"), ("lifted", "hnswlib"))
     return [
         Row(
             case.name,
@@ -145,7 +147,7 @@ def draw(rows: list[Row]) -> Figure:
     figure = Figure(figsize=(9, 3), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2, 3])
     points = [row.figures for row in rows if row.measure.startswith("p50") and "lifted ms" in row.figures]
-    for rival, color in (("lifted", GOOD), ("frozen", PLAIN), ("hnswlib", BAD)):
+    for rival, color in (("lifted", GOOD), ("small", SHADES[1]), ("frozen", PLAIN), ("hnswlib", BAD)):
         found = sorted({(figures["vectors"], figures[f"{rival} ms"]) for figures in points})
         left.plot(*zip(*found, strict=True), "o-", color=color, label=rival, markersize=4)
     left.set(xscale="log", yscale="log", xlabel="vectors", ylabel="ms, p50 at batch 1")
@@ -192,6 +194,7 @@ def _rivals(case: Case, count: int) -> tuple[dict[str, Search], dict[str, float]
             break
     calls: dict[str, Search] = {
         "lifted": lambda queries: case.lifted.search_rows(queries, K, EF),
+        "small": lambda queries: case.small.search_rows(queries, K, EF),
         "frozen": lambda queries: index.search_rows(queries, K, EF),
         "hnswlib": lambda queries: rival.knn_query(queries, K, num_threads=count),
     }

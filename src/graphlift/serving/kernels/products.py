@@ -51,18 +51,18 @@ def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
 
 
 @inner
-def products(x: Array, y: Array, vectors: Array, rows: Array, first: int, of_x: Array, of_y: Array) -> None:
-    """Products of two vectors (C,) with four of some rows of ``vectors``, to the same places of the outputs.
+def products(a: Array, x: int, y: int, b: Array, rows: Array, first: int, out: Array, to_x: int, to_y: int) -> None:
+    """Products of rows x and y of a with four of some rows of b, to the same places of rows ``to_x`` and ``to_y``.
 
     The four are those from ``first`` on; the last one again where there are no more, for outputs that are wide enough.
-    Two by four is what fits the registers of a processor without AVX-512: six loads for eight sums.
+    Two by four is what fits the registers of a processor without AVX-512: six loads for eight sums. Rows are numbers
+    here, as making views of them would take as long as the sums.
     """
     last = len(rows) - 1
-    r0, r1 = vectors[rows[first]], vectors[rows[min(first + 1, last)]]
-    r2, r3 = vectors[rows[min(first + 2, last)]], vectors[rows[min(first + 3, last)]]
-    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = x.dtype.type(0)
-    for c in range(len(x)):
-        e, f, g0, g1, g2, g3 = x[c], y[c], r0[c], r1[c], r2[c], r3[c]
+    r0, r1, r2, r3 = rows[first], rows[min(first + 1, last)], rows[min(first + 2, last)], rows[min(first + 3, last)]
+    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = a.dtype.type(0)
+    for c in range(a.shape[1]):
+        e, f, g0, g1, g2, g3 = a[x, c], a[y, c], b[r0, c], b[r1, c], b[r2, c], b[r3, c]
         x0 += e * g0
         x1 += e * g1
         x2 += e * g2
@@ -71,8 +71,8 @@ def products(x: Array, y: Array, vectors: Array, rows: Array, first: int, of_x: 
         y1 += f * g1
         y2 += f * g2
         y3 += f * g3
-    of_x[first], of_x[first + 1], of_x[first + 2], of_x[first + 3] = x0, x1, x2, x3
-    of_y[first], of_y[first + 1], of_y[first + 2], of_y[first + 3] = y0, y1, y2, y3
+    out[to_x, first], out[to_x, first + 1], out[to_x, first + 2], out[to_x, first + 3] = x0, x1, x2, x3
+    out[to_y, first], out[to_y, first + 1], out[to_y, first + 2], out[to_y, first + 3] = y0, y1, y2, y3
 
 
 @inner

@@ -26,7 +26,7 @@ FARTHEST = F4(-3e38)
 """Smaller than any similarity."""
 SIEVE = 2048
 """Rows that are told apart at a glance."""
-_FREE = -1
+_FREE, _CROWDED = -1, -2
 
 
 class Ground(NamedTuple):
@@ -265,15 +265,14 @@ def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground
     for j in range(0, n, 2):
         other = min(j + 1, n - 1)
         for i in range(j // 4 * 4, n, 4):  # what lies before is known from the other side
-            products(vectors[rows[j]], vectors[rows[other]], vectors, rows, i, links[j], links[other])
+            products(vectors, rows[j], rows[other], vectors, rows, i, links, j, other)
     for j in range(n):
         for i in range(j // 4 * 4):
             links[j, i] = links[i, j]
     for p in range(0, len(past), 2):
         other = min(p + 1, len(past) - 1)
         for i in range(0, n, 4):
-            near, far = past_vectors[past[p]], past_vectors[past[other]]
-            products(near, far, vectors, rows, i, links[n + p], links[n + other])
+            products(past_vectors, past[p], past[other], vectors, rows, i, links, n + p, n + other)
     if ground.by_distance:
         square = np.empty(n, F4)
         for i in range(n):
@@ -288,40 +287,42 @@ def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground
 @inner
 def _share(answered: Array, n: int, shared: Array) -> None:
     """Cosine between the sets of past queries that two candidates answered; what a past query was answered by."""
+    width = shared.shape[1]
     shared[:n] = 0
-    root = np.ones(shared.shape[1], F4)
-    for i in range(n):
-        size = F4(0)
-        for p in range(len(answered)):
-            size += answered[p, i]
-        root[i] = math.sqrt(max(size, F4(1)))
+    root = np.zeros(width, F4)
     for p in range(len(answered)):
-        both = answered[p]
+        for i in range(width):
+            root[i] += answered[p, i]
         if n + p < len(shared):  # further past queries are no nodes
-            shared[n + p] = both
+            for i in range(width):
+                shared[n + p, i] = answered[p, i]
         for j in range(n):
-            if both[j]:
-                into = shared[j]
-                for i in range(len(into)):
-                    into[i] += both[i]
+            if answered[p, j]:
+                for i in range(width):
+                    shared[j, i] += answered[p, i]
+    for i in range(width):
+        root[i] = F4(1) / F4(math.sqrt(max(root[i], F4(1))))
     for j in range(n):
-        into = shared[j]
-        for i in range(len(into)):
-            into[i] /= root[j] * root[i]
+        for i in range(width):
+            shared[j, i] *= root[j] * root[i]
 
 
 @inner
 def _link(links: Array, rows: Array, linked: Array) -> None:
     """Which candidates the index links, in either direction; it links no past query."""
     linked[:] = 0
-    sieve = np.zeros(SIEVE, np.uint8)  # most links lead elsewhere, and need not be looked for
-    for row in rows:
-        sieve[row & (SIEVE - 1)] = 1
+    sieve = np.full(SIEVE, _FREE, np.int16)  # most links lead elsewhere, and need not be looked for
     for i in range(len(rows)):
-        near = links[rows[i]]
-        for slot in range(len(near)):
-            target = near[slot]
-            if sieve[target & (SIEVE - 1)]:
+        slot = rows[i] & (SIEVE - 1)
+        sieve[slot] = i if sieve[slot] == _FREE else _CROWDED
+    for i in range(len(rows)):
+        row = rows[i]
+        for slot in range(links.shape[1]):
+            target = links[row, slot]
+            place = sieve[target & (SIEVE - 1)]
+            if place >= 0 and rows[place] == target:
+                linked[i, place] = linked[place, i] = 1
+            elif place == _CROWDED:
                 for j in range(len(rows)):
                     if rows[j] == target:
                         linked[i, j] = linked[j, i] = 1
