@@ -22,7 +22,7 @@ SAMPLED, LEAST = 128, 0.985
 
 
 class CodedWalk:
-    """`HnswIndex.search_rows` by another walk, which finds nearly the same in about half the time.
+    """`HnswIndex.search_rows` by another walk, which finds nearly the same in less time.
 
     It goes by `graphlift.serving.codes`, and compares what it ends with by the vectors themselves. Rows behind the
     graph are compared, too. The codes of linked rows are made once for all indexes that share them.
