@@ -31,9 +31,9 @@ def draw(space, num_past=PAST):
     return replace(drawn, mask=mask)
 
 
-def awake(subgraphs, conv=DEFAULT):
+def awake(subgraphs, conv=DEFAULT, shortlisted=None):
     """A ranker whose learned part is no longer zero."""
-    ranker = SubgraphRanker(hidden_channels=12, num_layers=2, heads=3, conv=conv).eval()
+    ranker = SubgraphRanker(12, num_layers=2, heads=3, conv=conv, num_shortlisted=shortlisted).eval()
     ranker.fit_norms(subgraphs)
     with torch.no_grad():
         for parameter in ranker.parameters():
@@ -166,3 +166,56 @@ def test_norms_are_of_real_candidates(subgraphs):
     ranker.fit_norms(subgraphs)
     assert_close(ranker.norm_node.mean, subgraphs.node_attr[subgraphs.mask].mean(dim=0))
     assert ranker.norm_node.mean.shape == (len(NODE_ATTRS),)
+
+
+SHORT = 4
+
+
+def test_a_fresh_ranker_with_a_shortlist_keeps_the_order_of_the_walk(subgraphs):
+    ranker = SubgraphRanker(hidden_channels=12, heads=2, num_shortlisted=SHORT).eval()
+    assert_close(ranker(subgraphs), ranker.scale * subgraphs.similarity)
+
+
+def test_a_shortlist_does_not_depend_on_the_order_of_candidates(subgraphs):
+    ranker, order = awake(subgraphs, shortlisted=SHORT), torch.randperm(WALKED + RECALLED)
+    assert_close(ranker(permuted(subgraphs, order)), ranker(subgraphs)[:, order], rtol=1e-4, atol=1e-4)
+
+
+def test_only_the_best_alone_exchange_messages(subgraphs):
+    """What the links of others carry changes nothing, and their scores are those that they have alone."""
+    ranker = awake(subgraphs, shortlisted=SHORT)
+    _, alone = ranker._alone(subgraphs)
+    best = alone.masked_fill(~subgraphs.mask, -torch.inf).topk(SHORT, dim=1).indices
+    listed = torch.zeros_like(subgraphs.mask).scatter(1, best, True)
+    scores = ranker(subgraphs)
+    assert_close(scores[~listed & subgraphs.mask], alone[~listed & subgraphs.mask])
+    assert not torch.isclose(scores[listed], alone[listed]).any()
+    nodes = torch.cat([listed, listed.new_ones(subgraphs.past.shape)], dim=1)
+    among = (listed.unsqueeze(2) & nodes.unsqueeze(1)).unsqueeze(1)
+    other = replace(subgraphs, edge_attr=torch.where(among, subgraphs.edge_attr, 99.0))
+    assert_close(ranker(other), scores)
+
+
+def test_a_shortlist_of_all_hears_as_everyone_does(subgraphs):
+    everyone, ranker = awake(subgraphs), awake(subgraphs, shortlisted=99)
+    ranker.load_state_dict(everyone.state_dict(), strict=False)
+    torch.nn.init.zeros_(ranker.lin_alone.weight)
+    real = subgraphs.mask
+    assert_close(ranker(subgraphs)[real], everyone(subgraphs)[real], rtol=1e-4, atol=1e-4)
+
+
+def test_attention_of_a_shortlist(subgraphs):
+    ranker = awake(subgraphs, shortlisted=SHORT)
+    attention = ranker.attention(subgraphs)
+    assert_close(attention.sum(dim=2), torch.ones(BATCH, WALKED + RECALLED))
+    alone = attention.diagonal(dim1=1, dim2=2) == 1
+    assert (alone.sum(dim=1) == WALKED + RECALLED - SHORT).all()
+
+
+def test_every_parameter_of_a_shortlist_learns(subgraphs):
+    ranker = awake(subgraphs, shortlisted=SHORT).train()
+    ranker(subgraphs)[subgraphs.mask].square().sum().backward()
+    for name, parameter in ranker.named_parameters():
+        if not name.endswith("lin_key.bias"):  # it cancels in the softmax
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().max() > 0, name

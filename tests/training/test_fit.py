@@ -74,6 +74,20 @@ def test_report_tells_what_happened(world):
     assert "Published" in report.summary()
 
 
+def test_a_small_ranker_has_teachers(world):
+    model = QUICK.model.model_copy(update={"num_shortlisted": 8})
+    lift, config = world.lift(), QUICK.model_copy(update={"model": model, "teachers": 2})
+    report = lift.fit(world.queries, world.train, query_ids=world.query_ids, config=config)
+    assert [stage.name for stage in report.stages][3:] == [
+        "teacher 1 of 2",
+        "teacher 2 of 2",
+        "ranker",
+        "lift, all queries",
+    ]
+    assert report.published
+    assert lift.lifted.model.ranker.num_shortlisted == 8
+
+
 def test_the_global_generator_is_left_alone(world):
     torch.manual_seed(7)
     expected = torch.rand(3)
