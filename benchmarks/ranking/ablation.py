@@ -20,14 +20,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.ranking.lifts import Lifts, judged
+from benchmarks.ranking.lifts import Lifts, judged, trained
 from benchmarks.ranking.task import Task, load_task
 from graphlift import FitConfig, ModelConfig
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
 from graphlift.search.subgraph import Subgraphs
-from graphlift.training.loop import train
-from graphlift.training.ranking import RankingObjective
 from graphlift.training.teachers import taught
 
 HERE = Path(__file__).parent
@@ -140,18 +138,16 @@ def score(lifts: Lifts, part: Part) -> float:
     subgraphs, dev, test = (with_past_nodes(drawn, part.model.num_past_nodes) for drawn in (subgraphs, dev, test))
     config, model = lifts.config, part.model
 
-    def trained(number: int, num_shortlisted: int | None, targets: Tensor) -> SubgraphRanker:
-        torch.manual_seed(config.seed + number)
+    def learned(number: int, num_shortlisted: int | None, targets: Tensor) -> SubgraphRanker:
+        seed = config.seed + number
+        torch.manual_seed(seed)
         shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, num_shortlisted
         ranker = part.ranker(SubgraphRanker(*shape))
-        objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
-        schedule, seed = config.ranker, config.seed + number
-        train(ranker, objective, schedule, seed=seed, evaluate=lambda: judged(ranker, dev, lifts.dev))
-        return ranker
+        return trained(ranker, (subgraphs, relevance), targets, (dev, lifts.dev), config.ranker, seed)
 
     count = 0 if model.num_shortlisted is None else config.teachers
-    teachers = [trained(1 + number, None, relevance) for number in range(count)]
-    return judged(trained(0, model.num_shortlisted, taught(teachers, subgraphs, relevance)), test, queries)
+    teachers = [learned(1 + number, None, relevance) for number in range(count)]
+    return judged(learned(0, model.num_shortlisted, taught(teachers, subgraphs, relevance)), test, queries)
 
 
 def write(results: dict[str, dict[str, list[float]]], out: Path) -> None:

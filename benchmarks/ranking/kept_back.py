@@ -16,15 +16,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.ranking.ablation import with_past_nodes
-from benchmarks.ranking.lifts import Lifts, judged
+from benchmarks.ranking.lifts import Lifts, trained
 from benchmarks.ranking.task import load_task
 from graphlift import FitConfig, ModelConfig
 from graphlift.model import ranker_of
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.folds import cross_fitted
-from graphlift.training.loop import train
-from graphlift.training.ranking import RankingObjective
 from graphlift.training.stages import ranked_ndcg
 from graphlift.training.teachers import taught
 
@@ -71,10 +69,8 @@ class Bench:
         """A ranker at the epoch that is best on dev."""
         seed = PARTS * self.config.seed + number
         torch.manual_seed(seed)
-        ranker, queries = ranker_of(shape), self.lifts.dev
-        objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
-        train(ranker, objective, self.config.ranker, seed=seed, evaluate=lambda: judged(ranker, dev, queries))
-        return ranker
+        drawn, judging = (subgraphs, relevance), (dev, self.lifts.dev)
+        return trained(ranker_of(shape), drawn, targets, judging, self.config.ranker, seed)
 
 
 def main() -> None:

@@ -12,9 +12,13 @@ from benchmarks.ranking.task import Task
 from graphlift import FitConfig, Memory
 from graphlift.lifted import LiftedIndex
 from graphlift.model import LiftModel
+from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
+from graphlift.training.config import LoopConfig
 from graphlift.training.folds import cross_fitted
 from graphlift.training.gate import ndcg_of_scores
+from graphlift.training.loop import train
+from graphlift.training.ranking import RankingObjective
 from graphlift.training.stages import Stages
 
 
@@ -59,6 +63,20 @@ class Lifts:
         """Subgraphs of dev queries and of test queries."""
         lifted = LiftedIndex(self.task.index, self.full, self.train)
         return lifted.subgraphs(self.dev.queries), lifted.subgraphs(self.task.test.queries)
+
+
+def trained(
+    ranker: SubgraphRanker,
+    drawn: tuple[Subgraphs, Tensor],
+    targets: Tensor,
+    judging: tuple[Subgraphs, Memory],
+    schedule: LoopConfig,
+    seed: int,
+) -> SubgraphRanker:
+    """A ranker after training on subgraphs and the grades of their candidates, at the epoch that is judged best."""
+    objective = RankingObjective(ranker, *drawn, targets=targets)
+    train(ranker, objective, schedule, seed=seed, evaluate=lambda: judged(ranker, *judging))
+    return ranker
 
 
 @torch.inference_mode()

@@ -9,6 +9,17 @@ from graphlift.losses import listwise_softmax
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
 
+SCORED = 256
+"""Subgraphs that are scored at a time."""
+
+
+@torch.inference_mode()
+def candidate_scores(ranker: SubgraphRanker, subgraphs: Subgraphs) -> Tensor:
+    """What a ranker makes of the candidates of subgraphs that are drawn already, (B, n), on the CPU."""
+    device = ranker.scale.device
+    chunks = torch.arange(len(subgraphs)).split(SCORED)
+    return torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in chunks])
+
 
 class RankingObjective:
     """Relevant candidates against the other candidates of the same query.

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, ndcg, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
-from graphlift.training.ranking import RankingObjective
+from graphlift.training.ranking import RankingObjective, candidate_scores
 from graphlift.training.report import Stage
 from graphlift.training.teachers import taught
 
@@ -96,8 +95,11 @@ class Stages:
         def trained(name: str, ranker: SubgraphRanker, targets: Tensor) -> SubgraphRanker:
             ranker = ranker.to(self.device)
             objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
-            score = partial(_mean_ndcg, ranker, drawn, dev)
-            self.run(name, ranker, objective, self.config.ranker, (queries, dev), score)
+
+            def evaluate() -> float:
+                return float(ranked_ndcg(ranker, drawn, dev).mean())
+
+            self.run(name, ranker, objective, self.config.ranker, (queries, dev), evaluate)
             return ranker
 
         count = 0 if self.config.model.num_shortlisted is None else self.config.teachers
@@ -220,16 +222,9 @@ class Stages:
         return Checkpoint(self.checkpoints / f"{re.sub(r'[^a-z0-9]+', '-', name)}.safetensors", digest.hexdigest())
 
 
-@torch.inference_mode()
 def ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> Scores:
     """nDCG@10 of every query by what a ranker makes of subgraphs that are drawn already."""
-    device = ranker.scale.device
-    scores = torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in torch.arange(len(subgraphs)).split(256)])
-    return ndcg_of_scores(scores, subgraphs, queries)
-
-
-def _mean_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> float:
-    return float(ranked_ndcg(ranker, subgraphs, queries).mean())
+    return ndcg_of_scores(candidate_scores(ranker, subgraphs), subgraphs, queries)
 
 
 def lift_weights(model: LiftModel) -> Weights:

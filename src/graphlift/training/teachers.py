@@ -9,13 +9,12 @@ from torch import Tensor
 
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
+from graphlift.training.ranking import candidate_scores
 
 SHARE = 0.5
 """Of the teachers in what a ranker learns from; the judgments have the rest."""
-BATCH = 256
 
 
-@torch.inference_mode()
 def taught(teachers: Sequence[SubgraphRanker], subgraphs: Subgraphs, relevance: Tensor) -> Tensor:
     r"""What a ranker learns from where there are teachers: shares of candidates, which add to 1 where one is relevant.
 
@@ -37,12 +36,8 @@ def taught(teachers: Sequence[SubgraphRanker], subgraphs: Subgraphs, relevance: 
     """
     if not teachers or not len(subgraphs):
         return relevance
-    device = teachers[0].scale.device
-    parts = []
-    for chunk in torch.arange(len(subgraphs)).split(BATCH):
-        asked = subgraphs[chunk].to(device)
-        parts.append(torch.stack([teacher(asked) for teacher in teachers]).mean(dim=0).cpu())
-    learned = torch.cat(parts).masked_fill(~subgraphs.mask, torch.finfo(torch.float32).min).softmax(dim=1)
+    mean = torch.stack([candidate_scores(teacher, subgraphs) for teacher in teachers]).mean(dim=0)
+    learned = mean.masked_fill(~subgraphs.mask, torch.finfo(torch.float32).min).softmax(dim=1)
     total = relevance.sum(dim=1, keepdim=True)
     mixed = (1 - SHARE) * relevance / total.clamp(min=1e-12) + SHARE * learned
     return mixed * (total > 0)

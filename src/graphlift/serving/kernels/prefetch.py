@@ -9,8 +9,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-CACHE_LINE = 64
-"""Bytes that come at a time."""
+from graphlift.serving.codes import LINE
+
+BITS = LINE.bit_length() - 1
 
 
 def _prefetch(context: Any, array: Any, row: Any) -> Any:
@@ -24,9 +25,9 @@ def _prefetch(context: Any, array: Any, row: Any) -> Any:
         flag = ir.IntType(32)
         call = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         fetch = cgutils.get_or_insert_function(builder.module, call, "llvm.prefetch.p0")
-        lines = builder.lshr(builder.add(width, width.type(CACHE_LINE - 1)), width.type(6))
+        lines = builder.lshr(builder.add(width, width.type(LINE - 1)), width.type(BITS))
         with cgutils.for_range(builder, lines) as loop:
-            place = builder.gep(start, [builder.shl(loop.index, loop.index.type(6))])
+            place = builder.gep(start, [builder.shl(loop.index, loop.index.type(BITS))])
             builder.call(fetch, [place, flag(0), flag(3), flag(1)])  # to read, to keep in all caches, data
         return context.get_dummy_value()
 

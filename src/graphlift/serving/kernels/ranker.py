@@ -13,8 +13,9 @@ import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, Array, exp, inner
 from graphlift.serving.kernels.best import keep_best
+from graphlift.serving.kernels.links import link
 from graphlift.serving.kernels.products import add_product
-from graphlift.serving.kernels.subgraph import Drawn, Ground, link
+from graphlift.serving.kernels.subgraph import Drawn, Ground
 
 
 class Weights(NamedTuple):

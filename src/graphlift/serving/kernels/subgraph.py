@@ -1,4 +1,4 @@
-"""`graphlift.search.subgraph` for one query.
+"""The candidates of `graphlift.search.subgraph` for one query, and what they carry.
 
 There is no padding that anyone could see. Matrices have candidates along their last axis, which is as wide as the
 processor likes it; columns behind the last candidate hold finite numbers that nobody reads.
@@ -13,20 +13,18 @@ import numpy as np
 
 from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
-from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS, PAST_ATTRS
+from graphlift.search.attributes import NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
 from graphlift.serving.kernels.prefetch import prefetch
-from graphlift.serving.kernels.products import dot, products, similarities
+from graphlift.serving.kernels.products import dot, similarities
 
 LANES = 8
 """The width of matrices is a multiple of this."""
-CHANNELS, PAST_CHANNELS, LINK_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS), len(EDGE_ATTRS)
+CHANNELS, PAST_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS)
 LEAST_VOTE, LOG_LEAST_VOTE = F4(1e-4), F4(math.log(1e-4))
 FARTHEST = F4(-3e38)
 """Smaller than any similarity."""
-SIEVE = 2048
-"""Rows that are told apart at a glance."""
-_FREE, _CROWDED = -1, -2
+_FREE = -1
 
 
 class Ground(NamedTuple):
@@ -126,27 +124,7 @@ def draw(
 
 
 @inner
-def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
-    """Attributes of the links among the m candidates of a shortlist, and from past queries to them.
-
-    From each of m candidates and S past queries, (number of `EDGE_ATTRS`, m + S, w).
-    """
-    rows = drawn.rows[shortlist]
-    for row in rows:
-        prefetch(ground.links, row)
-    answered = np.zeros((len(drawn.answered), _wide(len(rows))), F4)
-    for i in range(len(rows)):
-        answered[:, i] = drawn.answered[:, shortlist[i]]
-    links = np.empty((LINK_CHANNELS, len(rows) + len(drawn.past), answered.shape[1]), F4)
-    _among(ground.lifted, rows, ground.past_lifted, drawn.past, ground, links[0])
-    _among(ground.frozen, rows, ground.past_frozen, drawn.past, ground, links[1])
-    _share(answered, len(rows), links[2])
-    _link(ground.links, rows, links[3])
-    return links
-
-
-@inner
-def _wide(count: int) -> int:
+def wide(count: int) -> int:
     """How wide a matrix of so many columns is."""
     return (count + LANES - 1) // LANES * LANES
 
@@ -220,7 +198,7 @@ def _recall(
         table[_slot(table, voted[place]), 1] = _FREE
     for place in range(len(walked), len(rows)):
         table[_slot(table, rows[place]), 1] = place
-    answered = np.zeros((len(past), _wide(len(rows))), F4)
+    answered = np.zeros((len(past), wide(len(rows))), F4)
     for p in range(len(past)):
         for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
             place = table[_slot(table, ground.answers[entry]), 1]
@@ -255,77 +233,6 @@ def _towards(query: Array, vectors: Array, rows: Array, ground: Ground, to_query
     to_query[len(rows) :] = 0
     similarities(query, vectors, rows, ground.by_distance, to_query)
     to_query *= ground.inverse
-
-
-@inner
-def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
-    """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w)."""
-    n = len(rows)
-    links[:] = 0
-    for j in range(0, n, 2):
-        other = min(j + 1, n - 1)
-        for i in range(j // 4 * 4, n, 4):  # what lies before is known from the other side
-            products(vectors, rows[j], rows[other], vectors, rows, i, links, j, other)
-    for j in range(n):
-        for i in range(j // 4 * 4):
-            links[j, i] = links[i, j]
-    for p in range(0, len(past), 2):
-        other = min(p + 1, len(past) - 1)
-        for i in range(0, n, 4):
-            products(past_vectors, past[p], past[other], vectors, rows, i, links, n + p, n + other)
-    if ground.by_distance:
-        square = np.empty(n, F4)
-        for i in range(n):
-            square[i] = dot(vectors[rows[i]], vectors[rows[i]])
-        for j in range(len(links)):
-            own = square[j] if j < n else dot(past_vectors[past[j - n]], past_vectors[past[j - n]])
-            for i in range(n):
-                links[j, i] += links[j, i] - square[i] - own
-    links *= ground.inverse
-
-
-@inner
-def _share(answered: Array, n: int, shared: Array) -> None:
-    """Cosine between the sets of past queries that two candidates answered; what a past query was answered by."""
-    width = shared.shape[1]
-    shared[:n] = 0
-    root = np.zeros(width, F4)
-    for p in range(len(answered)):
-        for i in range(width):
-            root[i] += answered[p, i]
-        if n + p < len(shared):  # further past queries are no nodes
-            for i in range(width):
-                shared[n + p, i] = answered[p, i]
-        for j in range(n):
-            if answered[p, j]:
-                for i in range(width):
-                    shared[j, i] += answered[p, i]
-    for i in range(width):
-        root[i] = F4(1) / F4(math.sqrt(max(root[i], F4(1))))
-    for j in range(n):
-        for i in range(width):
-            shared[j, i] *= root[j] * root[i]
-
-
-@inner
-def _link(links: Array, rows: Array, linked: Array) -> None:
-    """Which candidates the index links, in either direction; it links no past query."""
-    linked[:] = 0
-    sieve = np.full(SIEVE, _FREE, np.int16)  # most links lead elsewhere, and need not be looked for
-    for i in range(len(rows)):
-        slot = rows[i] & (SIEVE - 1)
-        sieve[slot] = i if sieve[slot] == _FREE else _CROWDED
-    for i in range(len(rows)):
-        row = rows[i]
-        for slot in range(links.shape[1]):
-            target = links[row, slot]
-            place = sieve[target & (SIEVE - 1)]
-            if place >= 0 and rows[place] == target:
-                linked[i, place] = linked[place, i] = 1
-            elif place == _CROWDED:
-                for j in range(len(rows)):
-                    if rows[j] == target:
-                        linked[i, j] = linked[j, i] = 1
 
 
 @inner
