@@ -3,7 +3,7 @@
 import torch
 
 from graphlift.memory import Memory
-from graphlift.search.answered import Answered
+from graphlift.search.answered import LATEST, Answered
 
 DOCUMENTS = 13
 
@@ -14,17 +14,24 @@ def random_memory(queries):
 
 
 def lines(answered):
-    return answered.counts[answered.place], answered.sums[answered.place]
+    return answered.counts[answered.place], answered.sums[answered.place], answered.latest[answered.place]
 
 
 def test_equals_a_loop():
     memory = random_memory(11)
     lifted = torch.randn(11, 5)
-    counts, sums = lines(Answered.of(memory, lifted, DOCUMENTS))
+    counts, sums, latest = lines(Answered.of(memory, lifted, DOCUMENTS))
     for row in range(DOCUMENTS):
         owners = [query for query in range(11) if row in memory.answers(query).tolist()]
         assert counts[row] == len(owners)
         torch.testing.assert_close(sums[row], sum((lifted[q] for q in owners), torch.zeros(5)))
+        assert latest[row, : len(owners) + 1].tolist() == [*owners[::-1], -1]
+
+
+def test_the_latest_are_kept():
+    memory = Memory.of(torch.randn(LATEST + 5, 3), [{0: 1.0}] * (LATEST + 5))
+    answered = Answered.of(memory, memory.queries, 1)
+    assert answered.latest[answered.place[0]].tolist() == list(range(LATEST + 4, 4, -1))
 
 
 def test_in_step_equals_anew():

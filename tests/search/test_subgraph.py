@@ -52,6 +52,8 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
         "frozen": [similarity_of(space, frozen, space.frozen[row]) for row in rows],
     }
     familiarity = max(near["lifted"], default=0.0)
+    asked = [{q for q in range(len(answers)) if row in answers[q] and q != own} for row in rows]
+    alike = {kind: [sum(v * share(a, b) for v, b in zip(softmax(to[kind]), asked)) for a in asked] for kind in to}
     nodes = []
     for place, row in enumerate(rows):
         by = [i for i, p in enumerate(past) if row in answers[p]]
@@ -82,6 +84,9 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
                 "familiarity of the query": familiarity,
                 "nearest past query it answered, below familiarity": best["lifted"] - familiarity if by else 0.0,
                 "strongest vote of the query": None,
+                "votes of candidates alike, lifted": alike["lifted"][place],
+                "votes of candidates alike, frozen": alike["frozen"][place],
+                "log of votes of candidates alike": math.log(max(alike["lifted"][place], 1e-4)),
             }
         )
     for node in nodes:
@@ -102,6 +107,11 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
     for row, listed in zip(rows, links, strict=True):
         listed += [link_to_past(space, answers, row, p) for p in past[:NODES]]
     return rows, nodes, pasts, links
+
+
+def share(a, b):
+    """The cosine of two sets; a set of nothing is like itself alone."""
+    return len(a & b) / math.sqrt(len(a) * len(b)) if a and b else float(a is b)
 
 
 def link(space, answers, past, row, other):

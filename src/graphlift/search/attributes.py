@@ -28,6 +28,9 @@ NODE_ATTRS = (
     "familiarity of the query",
     "nearest past query it answered, below familiarity",
     "strongest vote of the query",
+    "votes of candidates alike, lifted",
+    "votes of candidates alike, frozen",
+    "log of votes of candidates alike",
 )
 """What each channel of a candidate's attributes means."""
 
@@ -62,16 +65,23 @@ class Side(NamedTuple):
     links: Tensor
 
 
+LEAST_VOTE = 1e-4
+"""Logarithms of votes are not taken below."""
+
+
 class Record(NamedTuple):
     """What candidates answered in all the past.
 
     Attributes:
         times: how many queries, (B, n).
         to_mean: similarity of the query to the mean of those, 0 where there is none, (B, n).
+        alike_frozen, alike_lifted: votes of candidates alike in either space, (B, n).
     """
 
     times: Tensor
     to_mean: Tensor
+    alike_frozen: Tensor
+    alike_lifted: Tensor
 
 
 def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answered: Tensor, mask: Tensor) -> Tensor:
@@ -101,7 +111,7 @@ def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answere
             best_frozen,
             vote_lifted,
             vote_frozen,
-            vote_lifted.clamp(min=1e-4).log(),
+            vote_lifted.clamp(min=LEAST_VOTE).log(),
             near_count.log1p(),
             record.times.log1p(),
             (record.times > 0).float(),
@@ -109,6 +119,9 @@ def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answere
             familiarity.expand_as(near_count),
             (best_lifted - familiarity) * (near_count > 0),
             vote_lifted.amax(dim=1, keepdim=True).expand_as(near_count),
+            record.alike_lifted,
+            record.alike_frozen,
+            record.alike_lifted.clamp(min=LEAST_VOTE).log(),
         ],
         dim=2,
     )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphlift.memory import STRIDE, Memory
+from graphlift.search.alike import votes_of_alike
 from graphlift.search.answered import Answered
 from graphlift.search.attributes import (
     NODE_ATTRS,
@@ -98,7 +99,7 @@ class Space:
         frozen, lifted: documents, (N, C).
         memory: past queries and their answers; its queries are the frozen ones.
         past_lifted: the past queries lifted, (Q, C).
-        answered: how many past queries each document answered, and the sum of them lifted.
+        answered: what each document answered.
         links: the index's bottom level, ``-1`` for empty, int32 (N, d).
     """
 
@@ -159,7 +160,7 @@ def build_subgraphs(
 
     frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
     lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
-    record = _record(space, rows, lifted, own)
+    record = _record(space, rows, lifted, _weights_of(mask, frozen_side, lifted_side), own)
     return Subgraphs(
         rows,
         mask,
@@ -224,17 +225,25 @@ class _Nearness(NamedTuple):
         return Side(to_query, self.similarity, self.weight, links)
 
 
-def _record(space: Space, rows: Tensor, lifted: Tensor, own: Tensor | None) -> Record:
-    """What candidates answered in all the past, without the queries' own answers."""
+def _weights_of(mask: Tensor, *sides: Side) -> Tensor:
+    """How much candidates vote by their nearness to the query, once for each side, (S, B, n)."""
+    near = torch.stack([side.to_query for side in sides]) / VOTE_TEMPERATURE
+    return near.masked_fill(~mask, -torch.inf).softmax(dim=2)
+
+
+def _record(space: Space, rows: Tensor, lifted: Tensor, weights: Tensor, own: Tensor | None) -> Record:
+    """What candidates answered in all the past, without the queries' own answers; their weights are (2, B, n)."""
     lines = space.answered.place[rows]
     count, total = space.answered.counts[lines], space.answered.sums[lines]
+    asked = space.answered.latest[lines]
     if own is not None:
         is_own = space.memory.holds(own.unsqueeze(1), rows).float()
         count = count - is_own
         total = total - is_own.unsqueeze(2) * space.past_lifted[own].unsqueeze(1)
+        asked = asked.masked_fill(asked == own.view(-1, 1, 1), -1)
     mean = space.similarity.finish(total / count.clamp(min=1).unsqueeze(2))
     to_mean = space.similarity.pairwise(mean, lifted.unsqueeze(1)).squeeze(2)
-    return Record(count, to_mean * (count > 0))
+    return Record(count, to_mean * (count > 0), *votes_of_alike(weights, asked))
 
 
 def _recall(answer: Tensor, vote: Tensor, walk: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -13,18 +13,19 @@ import numpy as np
 
 from graphlift.metric import Metric
 from graphlift.nn.kernels.elementary import F4, Array, inner
-from graphlift.search.attributes import NODE_ATTRS, PAST_ATTRS
+from graphlift.search.attributes import LEAST_VOTE, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
+from graphlift.serving.kernels.alike import vote_for_alike
 from graphlift.serving.kernels.prefetch import prefetch
 from graphlift.serving.kernels.products import dot, similarities
+from graphlift.serving.kernels.table import FREE, empty_table, slot_of
 
 LANES = 8
 """The width of matrices is a multiple of this."""
 CHANNELS, PAST_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS)
-LEAST_VOTE, LOG_LEAST_VOTE = F4(1e-4), F4(math.log(1e-4))
+LEAST, LOG_LEAST = F4(LEAST_VOTE), F4(math.log(LEAST_VOTE))
 FARTHEST = F4(-3e38)
 """Smaller than any similarity."""
-_FREE = -1
 
 
 class Ground(NamedTuple):
@@ -32,7 +33,7 @@ class Ground(NamedTuple):
 
     Attributes:
         offsets, answers: the memory's answers as one ragged list.
-        place, sums, counts: of `graphlift.search.answered.Answered`.
+        place, sums, counts, latest: of `graphlift.search.answered.Answered`.
         by_distance: whether similarity is a negative squared distance, else a product.
         normalised: whether vectors have unit length.
         inverse: 1 / the similarity's scale.
@@ -47,6 +48,7 @@ class Ground(NamedTuple):
     place: Array
     sums: Array
     counts: Array
+    latest: Array
     links: Array
     by_distance: bool
     normalised: bool
@@ -66,6 +68,7 @@ class Ground(NamedTuple):
             place=space.answered.place.numpy(),
             sums=space.answered.sums.numpy(),
             counts=space.answered.counts.numpy(),
+            latest=space.answered.latest.numpy(),
             links=space.links.numpy(),
             by_distance=metric is Metric.L2,
             normalised=metric is Metric.COSINE,
@@ -101,6 +104,7 @@ def draw(
     for row in walked:
         prefetch(ground.frozen, row)
         prefetch(ground.sums, ground.place[row])
+        prefetch(ground.latest, ground.place[row])
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
@@ -111,7 +115,12 @@ def draw(
     _towards(frozen, ground.frozen, rows, ground, to_frozen)
     node_attr = np.zeros((CHANNELS, width), F4)
     _describe(to_frozen, to_lifted, near_frozen, near_lifted, weight_frozen, weight_lifted, answered, rows, node_attr)
-    _record(lifted, rows, ground, node_attr)
+    lines = ground.place[rows]
+    _record(lifted, lines, ground, node_attr)
+    alike = _weights(to_lifted[: len(rows)]), _weights(to_frozen[: len(rows)])
+    vote_for_alike(lines, ground.latest, *alike, node_attr[19], node_attr[20])
+    for i in range(len(rows)):
+        node_attr[21, i] = math.log(max(node_attr[19, i], LEAST))
     nodes = past[:num_past_nodes]
     past_attr = np.empty((PAST_CHANNELS, len(nodes)), F4)
     for p in range(len(nodes)):
@@ -154,15 +163,6 @@ def _weights(near: Array) -> Array:
 
 
 @inner
-def _slot(table: Array, row: int) -> int:
-    """Where a row is in a table of (row, place), or where it would go."""
-    slot = (row * 2654435761) & (len(table) - 1)
-    while table[slot, 0] != row and table[slot, 0] != _FREE:
-        slot = (slot + 1) & (len(table) - 1)
-    return slot
-
-
-@inner
 def _recall(
     walked: Array, past: Array, weight_frozen: Array, weight_lifted: Array, ground: Ground, num_recalled: int
 ) -> tuple[Array, Array]:
@@ -173,21 +173,18 @@ def _recall(
     entries = 0
     for p in past:
         entries += ground.offsets[p + 1] - ground.offsets[p]
-    size = 64
-    while size < 2 * (len(walked) + entries):
-        size *= 2
-    table = np.full((size, 2), _FREE, np.int64)
+    table = empty_table(len(walked) + entries)
     voted, votes = np.empty(len(walked) + entries, np.int64), np.zeros(len(walked) + entries, F4)
     known = len(walked)
     for place in range(known):
-        slot = _slot(table, walked[place])
+        slot = slot_of(table, walked[place])
         table[slot, 0], table[slot, 1] = walked[place], place
     for p in range(len(past)):
         vote = weight_frozen[p] + weight_lifted[p]
         for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
             row = ground.answers[entry]
-            slot = _slot(table, row)
-            if table[slot, 0] == _FREE:
+            slot = slot_of(table, row)
+            if table[slot, 0] == FREE:
                 table[slot, 0], table[slot, 1] = row, known
                 voted[known] = row
                 known += 1
@@ -195,14 +192,14 @@ def _recall(
     best = _most_voted(voted, votes, len(walked), known, num_recalled)
     rows = np.concatenate((walked, voted[best]))
     for place in range(len(walked), known):  # who was not recalled is no candidate
-        table[_slot(table, voted[place]), 1] = _FREE
+        table[slot_of(table, voted[place]), 1] = FREE
     for place in range(len(walked), len(rows)):
-        table[_slot(table, rows[place]), 1] = place
+        table[slot_of(table, rows[place]), 1] = place
     answered = np.zeros((len(past), wide(len(rows))), F4)
     for p in range(len(past)):
         for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
-            place = table[_slot(table, ground.answers[entry]), 1]
-            if place != _FREE:
+            place = table[slot_of(table, ground.answers[entry]), 1]
+            if place != FREE:
                 answered[p, place] = 1
     return rows, answered
 
@@ -284,10 +281,10 @@ def _describe(
     strongest = attr[9, :n].max()
     for i in range(n):
         attr[0, i], attr[1, i], attr[2, i] = to_lifted[i], to_frozen[i], to_lifted[i] - first
-        attr[16, i], attr[18, i], attr[11, i] = familiarity, strongest, LOG_LEAST_VOTE
+        attr[16, i], attr[18, i], attr[11, i] = familiarity, strongest, LOG_LEAST
         if count[i] > 0:
             attr[17, i] = attr[7, i] - familiarity
-            attr[11, i] = math.log(max(attr[9, i], LEAST_VOTE))
+            attr[11, i] = math.log(max(attr[9, i], LEAST))
             attr[12, i] = math.log1p(count[i])
         else:
             attr[7, i] = attr[8, i] = 0
@@ -315,11 +312,11 @@ def _vote(
 
 
 @inner
-def _record(lifted: Array, rows: Array, ground: Ground, attr: Array) -> None:
-    """What candidates answered in all the past."""
+def _record(lifted: Array, lines: Array, ground: Ground, attr: Array) -> None:
+    """How often candidates answered in all the past, and how near to it the query is."""
     own = dot(lifted, lifted)
-    for i in range(len(rows)):
-        line = ground.place[rows[i]]
+    for i in range(len(lines)):
+        line = lines[i]
         count = ground.counts[line]
         attr[13, i] = math.log1p(count)
         if count > 0:
