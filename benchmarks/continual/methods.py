@@ -19,15 +19,16 @@ STRENGTH, DECAY = 3.0, 0.9
 
 METHODS: dict[str, MoreConfig | None] = {
     "memory only": None,
-    "naive fine-tuning": MoreConfig(replay=0, max_loss=OPEN),
-    "EWC": MoreConfig(replay=0, ewc=STRENGTH, max_loss=OPEN),
-    "online EWC": MoreConfig(replay=0, ewc=STRENGTH, ewc_decay=DECAY, max_loss=OPEN),
-    "replay (default)": MoreConfig(),
-    "replay and EWC": MoreConfig(ewc=STRENGTH, max_loss=OPEN),
+    "naive fine-tuning": MoreConfig(replay=0, turns=False, max_loss=OPEN),
+    "EWC": MoreConfig(replay=0, ewc=STRENGTH, turns=False, max_loss=OPEN),
+    "online EWC": MoreConfig(replay=0, ewc=STRENGTH, ewc_decay=DECAY, turns=False, max_loss=OPEN),
+    "replay": MoreConfig(turns=False),
+    "replay and EWC": MoreConfig(ewc=STRENGTH, turns=False, max_loss=OPEN),
+    "replay and turns (default)": MoreConfig(),
 }
 """Name -> how `fit_more` is set; None trains nothing."""
 JOINT = "joint training"
-DEFAULT = "replay (default)"
+DEFAULT = "replay and turns (default)"
 
 
 def first(stream: Stream, seed: int) -> FitResult:

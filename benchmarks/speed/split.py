@@ -59,7 +59,7 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
 
     def scoring(queries: Queries, found: Found) -> None:
         drawn = queries, loops.lift(queries, it.maps)[0], found.walked, found.past
-        loops.score(*drawn, it.space, it.ranker, it.counts, found.rows, found.scores)
+        loops.score(*drawn, it.space, it.rankers, it.counts, found.rows, found.scores)
 
     def encoder(queries: Queries, _: Found) -> None:
         loops.lift(queries, it.maps)

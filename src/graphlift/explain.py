@@ -96,7 +96,7 @@ def _parts(
 ) -> list[tuple[float, float | None, float, float]]:
     """The parts of each hit's score: similarity, what was learned, cold bonus, what was told."""
     similarity = lifted.model.similarity.pairwise(lifted.lift_queries(query), lifted.walk_index.x[hits])[0]
-    scaled = similarity * (lifted.model.ranker.scale if lifted.learned else 1.0)
+    scaled = similarity * (lifted.model.ranker_of_one(subgraph).scale if lifted.learned else 1.0)
     learned = _of_hits(lifted.scores(subgraph, 0.0), subgraph, hits)[0] - scaled
     bonus = cold_bonus * lifted.is_cold(hits)
     scores = lifted.scores(subgraph, cold_bonus)

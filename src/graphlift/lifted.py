@@ -244,7 +244,7 @@ class LiftedIndex:
 
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
         """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""
-        scores = self.model.ranker(subgraphs) if self.learned else subgraphs.similarity
+        scores = self.model(subgraphs) if self.learned else subgraphs.similarity
         return scores + cold_bonus * subgraphs.cold
 
     def is_strange(self, queries: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Annotated, Any, Literal, Self, cast
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -13,10 +15,12 @@ from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
+from graphlift.nn.turns import ranker_of_past, whose_turn
 from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
 from graphlift.search.familiarity import UNCHECKED
 from graphlift.search.similarity import Similarity
+from graphlift.search.subgraph import Subgraphs
 
 
 def _known(conv: str) -> str:
@@ -55,7 +59,7 @@ class ModelConfig(BaseModel):
     num_past_nodes: int = Field(default=32, ge=0)
     num_shortlisted: int | None = Field(default=None, ge=1)
     past_channels: int = Field(default=64, ge=1)
-    hidden_channels: int = Field(default=48, ge=1)
+    hidden_channels: int = Field(default=32, ge=1)
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.05, ge=0, lt=1)
@@ -95,6 +99,9 @@ class LiftModel(nn.Module):
         past_axes: those axes, (C, D).
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
             similar than the first, and no more warm documents are near it than the second; set after training.
+        ranker: the one that learned last.
+        earlier: rankers that learned before, and still are better for some of the past queries of their time.
+        turns: which past queries these are, (T, 2), as in `graphlift.nn.turns.ranker_of_past`.
 
     Example:
         >>> from graphlift.metric import Metric
@@ -106,6 +113,7 @@ class LiftModel(nn.Module):
 
     past_axes: Tensor
     familiarity_bounds: Tensor
+    turns: Tensor
 
     def __init__(
         self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
@@ -120,6 +128,43 @@ class LiftModel(nn.Module):
         walks = config.query_encoder == "hierarchical"
         self.hierarchical = HierarchicalEncoder(channels, conv=config.conv) if walks else None
         self.ranker = ranker_of(config)
+        self.earlier = nn.ModuleList()
+        self.register_buffer("turns", torch.zeros(0, 2, dtype=torch.int64))
+
+    @property
+    def rankers(self) -> list[SubgraphRanker]:
+        """All of them, the one that learned last behind the others."""
+        return [*cast("list[SubgraphRanker]", list(self.earlier)), self.ranker]
+
+    def take_turns(self, earlier: Sequence[SubgraphRanker], turns: Tensor) -> None:
+        """Let earlier rankers, as they are, score queries near to past ones of their turns."""
+        self.earlier = nn.ModuleList(deepcopy(ranker).requires_grad_(False).eval() for ranker in earlier)
+        self.turns = turns
+
+    def turn(self, past: Tensor) -> Tensor:
+        """Which of the `rankers` scores each query, by the numbers of the past ones near it, (B, P) -> (B,)."""
+        count = len(self.rankers)
+        return whose_turn(ranker_of_past(self.turns, count, past), count)
+
+    def ranker_of_one(self, subgraph: Subgraphs) -> SubgraphRanker:
+        """The ranker that scores a single query."""
+        return self.rankers[int(self.turn(subgraph.past))]
+
+    def forward(self, subgraphs: Subgraphs) -> Tensor:
+        """Scores of candidates (B, n), each subgraph by the ranker whose turn it is."""
+        if not len(self.earlier):
+            return self.ranker(subgraphs)
+        turn = self.turn(subgraphs.past)
+        scores = torch.empty_like(subgraphs.similarity)
+        for number in turn.unique().tolist():
+            scores[turn == number] = self.rankers[number](subgraphs[turn == number])
+        return scores
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load weights of as many rankers as there are."""
+        names = {name.split(".")[1] for name in state_dict if name.startswith("earlier.")}
+        self.take_turns([ranker_of(self.config) for _ in names], torch.empty_like(state_dict["turns"]))
+        return super().load_state_dict(state_dict, *args, **kwargs)
 
     @property
     def device(self) -> torch.device:

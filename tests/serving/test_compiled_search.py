@@ -61,7 +61,8 @@ def scored(space, ranker, drawn, recalled):
     size = len(walk), walk.shape[1] + recalled
     rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
     counts = kernels.Counts(walk.shape[1], recalled, NODES)
-    given = frozen, lifted, walk, near, kernels.Ground.of(space), kernels.fold(ranker), counts
+    rankers = kernels.Rankers(kernels.fold([ranker]), np.zeros(len(space.memory), dtype=np.int64))
+    given = frozen, lifted, walk, near, kernels.Ground.of(space), rankers, counts
     kernels.score(*given, rows, scores)
     return torch.from_numpy(rows), torch.from_numpy(scores)
 
@@ -192,6 +193,23 @@ def test_with_rows_behind_the_graph_and_without_others():
     without_loops(plain)
     assert_finds_the_same(lifted, plain, queries, 5)
     assert not np.isin(lifted.search_rows(queries, 40)[1], gone).any()
+
+
+def test_rankers_take_turns(threads):
+    lifted, _, queries = made()
+    model = lifted.model
+    earlier = [
+        awake(config.hidden_channels, config.num_layers, config.heads, drawn)
+        for config, drawn in [(model.config, lifted.subgraphs(lifted.memory.queries[:9]))] * 2
+    ]
+    model.take_turns(earlier, torch.tensor([[20, 1], [50, 0], [60, 2]]))
+    both = [LiftedIndex(lifted.index, model, lifted.memory) for _ in range(2)]
+    without_loops(both[1])
+    asked = np.concatenate([queries, lifted.memory.queries.numpy()])
+    near = both[1].nearest_past(*(torch.from_numpy(asked), both[1].lift_queries(torch.from_numpy(asked))))[1]
+    assert model.turn(near).bincount(minlength=3).min() > 5
+    for compiled, plain in zip(*(one.search_rows(asked, 5) for one in both), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-3, atol=1e-3)
 
 
 def test_a_batch_is_its_queries_one_by_one(threads):

@@ -14,8 +14,8 @@ from graphlift.training.more import fit_more
 
 MORE = MoreConfig(lift=QUICK.lift, ranker=QUICK.ranker)
 CONFIG = QUICK.model_copy(update={"more": MORE})
-NAIVE = QUICK.model_copy(update={"more": MORE.model_copy(update={"replay": 0})})
-EWC = QUICK.model_copy(update={"more": MORE.model_copy(update={"replay": 0, "ewc": 3.0})})
+NAIVE = QUICK.model_copy(update={"more": MORE.model_copy(update={"replay": 0, "turns": False})})
+EWC = QUICK.model_copy(update={"more": MORE.model_copy(update={"replay": 0, "ewc": 3.0, "turns": False})})
 
 
 class Stream:
@@ -102,6 +102,23 @@ def test_training_on_the_new_alone_is_refused_and_changes_nothing(stream):
     assert report.dev_ndcg["after"] > report.dev_ndcg["before"]
     assert lift.lifted is before
     assert lift.report is report
+
+
+def test_old_queries_keep_their_ranker_where_it_is_better(stream, monkeypatch):
+    """As if it were better; the numbers of a turn are those of the memory that serves."""
+
+    def first_candidates(scores, batch, candidates):
+        assert len(scores) == 3  # the one that served, the same after more training, and the new one
+        return [rankers[0] for rankers in candidates]
+
+    monkeypatch.setattr("graphlift.training.turns.choose_rankers", first_candidates)
+    lift = stream.lift()
+    before = lift.lifted.model.ranker.state_dict()
+    assert lift.fit_more(config=CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0})})).published
+    model = lift.lifted.model
+    assert all(torch.equal(model.earlier[0].state_dict()[name], weight) for name, weight in before.items())
+    assert any(not torch.equal(model.ranker.state_dict()[name], weight) for name, weight in before.items())
+    assert model.turn(torch.arange(240).view(-1, 1)).tolist() == [0] * 120 + [1] * 120
 
 
 def test_a_step_that_is_too_long_is_shortened(stream):

@@ -118,12 +118,12 @@ def _listening(
     lifted: LiftedIndex, query: str, vector: Tensor, names: Sequence[str], past_texts: Sequence[str] | None
 ) -> Listening:
     subgraphs = lifted.subgraphs(vector)
-    ranker, mask, rows = lifted.model.ranker, subgraphs.mask[0], subgraphs.rows[0]
+    mask, rows = subgraphs.mask[0], subgraphs.rows[0]
     past = subgraphs.past[0, : subgraphs.past_attr.shape[1]]
     scores = lifted.scores(subgraphs, lifted.cold_bonus)
     scores = lifted.told_outright(vector, subgraphs.rows, subgraphs.rows[:, 0], subgraphs.mask, scores)
     scores = scores[0].masked_fill(~mask, -torch.inf)
-    heard = ranker.attention(subgraphs)[0]  # (n, n + S)
+    heard = lifted.model.ranker_of_one(subgraphs).attention(subgraphs)[0]  # (n, n + S)
 
     def candidate(place: int, share: float) -> Voice:
         return Voice(False, names[int(rows[place])], (), 0, share)

@@ -35,6 +35,7 @@ def facts(lift: Lift) -> dict[str, dict[str, str]]:
             "ranker": f"{counted(model.config.num_layers, f'{model.config.conv} layer')}, "
             f"{model.config.hidden_channels} wide, {model.config.heads} heads, "
             f"messages among {model.config.num_shortlisted or 'all'} candidates",
+            "rankers": str(len(model.rankers)),
             "weights": f"{sum(p.numel() for p in model.parameters()):,}",
         }
     if lift.report is not None:

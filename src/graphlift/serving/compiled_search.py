@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from graphlift.index.flat import FlatIndex
 from graphlift.index.storage import Rows
@@ -13,6 +14,7 @@ from graphlift.metric import Vectors
 from graphlift.model import LiftModel
 from graphlift.nn import fast
 from graphlift.nn.conv import RuvectorConv
+from graphlift.nn.turns import ranker_of_past
 from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.subgraph import Space
 from graphlift.serving.coded_walk import CodedWalk
@@ -57,7 +59,7 @@ class CompiledSearch:
             model must have no bounds.
 
     Attributes:
-        maps, past, walk, space, ranker, counts, stranger: what the loops are given, for their parts.
+        maps, past, walk, space, rankers, counts, stranger: what the loops are given, for their parts.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class CompiledSearch:
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
         self.maps, self.past = kernels.maps_of(model), _past(kernels, past, self.num_past)
-        self.space, self.ranker = kernels.Ground.of(space), kernels.fold(model.ranker)
+        of_past = ranker_of_past(model.turns, len(model.rankers), torch.arange(len(space.memory)))
+        self.rankers = kernels.Rankers(kernels.fold(model.rankers), of_past.numpy())
+        self.space = kernels.Ground.of(space)
         self.counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
         self.stranger = _stranger(kernels, model, familiarity, frozen or walk)
-        self._parts = self.maps, walk.terrain, *self.past, self.space, self.ranker, self.counts, self.stranger
+        self._parts = self.maps, walk.terrain, *self.past, self.space, self.rankers, self.counts, self.stranger
 
     @classmethod
     def of(

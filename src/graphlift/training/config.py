@@ -45,6 +45,8 @@ class MoreConfig(BaseModel):
             Importances are scaled to a mean of 1, for the lift and for the ranker.
         ewc_decay: share of the old importances that is left after another time; the weights then have one anchor
             (online EWC). Where left out, every time keeps an anchor of its own.
+        turns: whether each batch of old queries stays with the ranker that served it, where that is better for it than
+            the new one; a search asks the ranker of the past queries near.
         max_loss: old queries may lose so much nDCG@10 in the mean, by sample, and no more.
     """
 
@@ -58,6 +60,7 @@ class MoreConfig(BaseModel):
     replay: int = Field(default=5000, ge=0)
     ewc: float = Field(default=0.0, ge=0)
     ewc_decay: float | None = Field(default=None, ge=0, le=1)
+    turns: bool = True
     max_loss: float = Field(default=0.01, ge=0)
 
 

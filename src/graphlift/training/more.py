@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -31,10 +32,11 @@ from graphlift.training.legacy import Legacy, batch_of
 from graphlift.training.navigable import navigable
 from graphlift.training.parts import Parts, spread
 from graphlift.training.progress import ProgressCallback
-from graphlift.training.ranking import RankingObjective
+from graphlift.training.ranking import Ranker, RankingObjective
 from graphlift.training.report import Batch, FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
+from graphlift.training.turns import share_turns
 
 Judges = list[tuple[Subgraphs, Memory]]
 """Queries with their subgraphs."""
@@ -87,6 +89,7 @@ def fit_more(
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
+        after.model.turns[:, 0] = torch.tensor(legacy.arrived[: len(after.model.turns)])
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
         set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
@@ -127,7 +130,7 @@ class _Step:
     def __init__(self, stages: Stages, current: LiftedIndex, parts: Parts, legacy: Legacy) -> None:
         self.stages, self.current, self.parts = stages, current, parts
         self.ewc = None if legacy.ewc is None or not stages.config.more.ewc else legacy.ewc.to(stages.device)
-        self.serving = legacy.models(current.model)
+        self.serving, self.arrived = legacy.models(current.model), legacy.arrived
         self.fold = fold_of(parts.learned.queries, len(self.serving))
         self.folds: list[LiftModel] = []
 
@@ -153,7 +156,12 @@ class _Step:
             for inside, model in enumerate(self.serving)
         ]
         lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
-        lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
+        taught = self._taught()
+        ranker = self._ranker(lifted, *taught)
+        lifted.model.ranker.load_state_dict(ranker.state_dict())
+        if self.stages.config.more.turns:
+            for judging in self.guards_after:
+                share_turns(self.stages, self.current, self.arrived, lifted.model, self.parts.learned, taught, judging)
         return lifted
 
     def back(self, lifted: LiftedIndex) -> LiftedIndex:
@@ -165,7 +173,7 @@ class _Step:
             return float(ndcg(self._lifted(lifted.model), self.parts.held, lifted.beam()).mean())
 
         def of_old() -> float:
-            return float(self.guarded(lifted.model.ranker, self._guards(self.folds)).mean())
+            return float(self.guarded(lifted.model, self._guards(self.folds)).mean())
 
         lifted.model.familiarity_bounds.copy_(torch.tensor(UNCHECKED))  # those of the version that serves
         step_back(new, old, of_new, of_old, self._allowed)
@@ -174,12 +182,12 @@ class _Step:
 
     def past(self, lifted: LiftedIndex) -> dict[str, Scores]:
         """nDCG@10 of every old query that judges, before this step and after it."""
-        return {"before": self.past_before, "after": self.guarded(lifted.model.ranker, self.guards_after)}
+        return {"before": self.past_before, "after": self.guarded(lifted.model, self.guards_after)}
 
     @cached_property
     def past_before(self) -> Scores:
         """nDCG@10 of every old query that judges, by what serves."""
-        return self.guarded(self.current.model.ranker, self.guards_before)
+        return self.guarded(self.current.model, self.guards_before)
 
     def _lifted(self, model: LiftModel) -> LiftedIndex:
         told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)
@@ -201,7 +209,7 @@ class _Step:
         return self._guards(self.folds)
 
     @staticmethod
-    def guarded(ranker: SubgraphRanker, guards: Judges) -> Scores:
+    def guarded(ranker: Ranker, guards: Judges) -> Scores:
         """nDCG@10 of every old query that judges."""
         return np.concatenate([np.empty(0), *(ranked_ndcg(ranker, *judge) for judge in guards)])
 
@@ -220,17 +228,21 @@ class _Step:
         penalties = [] if self.ewc is None else [self.ewc]
         return self.stages.train_lift(name, deepcopy(model), parts.learned, pairs, config.more.lift, penalties)
 
-    def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
-        """The ranker after more training, at the epoch that is best for new and old queries that judge.
-
-        Then it goes back towards its old weights as far as the old queries want it to.
-        """
+    def _taught(self) -> tuple[Subgraphs, Tensor]:
+        """What the ranker learns from: subgraphs of new queries and as many old ones, and whose they are."""
         parts, config = self.parts, self.stages.config
         numbers = some(parts.new, config.more.max_ranked, config.seed)
         if config.more.replay:
             rest = [old[~torch.isin(old, parts.guards)] for old in parts.old]
             numbers = torch.cat([numbers, spread(rest, len(numbers), config.seed)])
-        subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
+        return cross_fitted(self.current.index, self.folds, parts.learned, numbers)
+
+    def _ranker(self, lifted: LiftedIndex, subgraphs: Subgraphs, owners: Tensor) -> SubgraphRanker:
+        """The ranker after more training, at the epoch that is best for new and old queries that judge.
+
+        Unless those may keep rankers of their own, it then goes back towards its old weights as far as they want it to.
+        """
+        parts, config = self.parts, self.stages.config
         relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
         judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self.guards_after]
@@ -245,7 +257,7 @@ class _Step:
         penalties = [] if self.ewc is None else [self.ewc.part("ranker")]
         memories = (parts.learned, parts.held)
         self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)
-        if len(judges) > 1:
+        if len(judges) > 1 and not config.more.turns:
             of_new, of_old = (partial(score, judge) for judge in judges)
             step_back(ranker, self.current.model.ranker, of_new, of_old, self._allowed)
         return ranker
@@ -264,11 +276,17 @@ def _lost(past: dict[str, Scores]) -> float:
     return float((past["before"] - past["after"]).mean()) if len(past["before"]) else 0.0
 
 
+def _batch(memory: Memory, arrived: tuple[int, ...], guards: Judges) -> npt.NDArray[np.int64]:
+    """Before which fit old queries that judge came, (G,)."""
+    parts = [batch_of(memory, arrived, queries.queries) for _, queries in guards]
+    return torch.cat([torch.empty(0, dtype=torch.int64), *parts]).numpy()
+
+
 def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: Scores, after: Scores) -> list[Batch]:
     """What a step did to old queries, apart by the fit before which they came."""
     if not guards:
         return []
-    batch = torch.cat([batch_of(memory, arrived, queries.queries) for _, queries in guards]).numpy()
+    batch = _batch(memory, arrived, guards)
     apart = [batch == place for place in range(len(arrived) + 1)]
     return [
         Batch(queries=int(inside.sum()), before=float(before[inside].mean()), after=float(after[inside].mean()))

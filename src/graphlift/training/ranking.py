@@ -6,17 +6,20 @@ import torch
 from torch import Tensor
 
 from graphlift.losses import listwise_softmax
+from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
 
+Ranker = SubgraphRanker | LiftModel
+"""What scores subgraphs: one ranker, or all that a model has, in turns."""
 SCORED = 256
 """Subgraphs that are scored at a time."""
 
 
 @torch.inference_mode()
-def candidate_scores(ranker: SubgraphRanker, subgraphs: Subgraphs) -> Tensor:
+def candidate_scores(ranker: Ranker, subgraphs: Subgraphs) -> Tensor:
     """What a ranker makes of the candidates of subgraphs that are drawn already, (B, n), on the CPU."""
-    device = ranker.scale.device
+    device = next(ranker.parameters()).device
     chunks = torch.arange(len(subgraphs)).split(SCORED)
     return torch.cat([ranker(subgraphs[chunk].to(device)).cpu() for chunk in chunks])
 

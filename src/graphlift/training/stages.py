@@ -32,7 +32,7 @@ from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, ndcg, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
-from graphlift.training.ranking import RankingObjective, candidate_scores
+from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
 from graphlift.training.report import Stage
 from graphlift.training.teachers import taught
 
@@ -222,14 +222,15 @@ class Stages:
         return Checkpoint(self.checkpoints / f"{re.sub(r'[^a-z0-9]+', '-', name)}.safetensors", digest.hexdigest())
 
 
-def ranked_ndcg(ranker: SubgraphRanker, subgraphs: Subgraphs, queries: Memory) -> Scores:
+def ranked_ndcg(ranker: Ranker, subgraphs: Subgraphs, queries: Memory) -> Scores:
     """nDCG@10 of every query by what a ranker makes of subgraphs that are drawn already."""
     return ndcg_of_scores(candidate_scores(ranker, subgraphs), subgraphs, queries)
 
 
 def lift_weights(model: LiftModel) -> Weights:
-    """All weights of a model but those of its ranker."""
-    return {name: weight for name, weight in model.state_dict().items() if not name.startswith("ranker.")}
+    """All weights of a model but those of its rankers."""
+    rankers = "ranker.", "earlier.", "turns"
+    return {name: weight for name, weight in model.state_dict().items() if not name.startswith(rankers)}
 
 
 def _stage_seed(seed: int, name: str) -> int:

@@ -20,7 +20,7 @@ def step_back(
     less, and hurts old ones far less.
 
     Args:
-        module: with the new weights; it ends with the mixed ones, and with its own buffers.
+        module: with the new weights; it ends with the mixed ones, and with what is not trained as it was.
         old: the same with the old weights.
         new_score, old_score: of the module as it is, large is good.
         allowed: the least that the old score may be.
@@ -38,11 +38,12 @@ def step_back(
         0.6
     """
     before = dict(old.named_parameters())
-    after = {name: weight.detach().clone() for name, weight in module.named_parameters()}
+    learned = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+    after = {name: weight.detach().clone() for name, weight in learned.items()}
 
     @torch.no_grad()
     def mix(share: float) -> None:
-        for name, weight in module.named_parameters():
+        for name, weight in learned.items():
             weight.copy_(before[name].to(weight).lerp(after[name], share))
 
     found: dict[float, float] = {}

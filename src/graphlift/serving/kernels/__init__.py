@@ -19,7 +19,7 @@ from graphlift.serving.kernels.codes import scan
 from graphlift.serving.kernels.folding import fold as fold
 from graphlift.serving.kernels.maps import Maps, lift
 from graphlift.serving.kernels.maps import maps_of as maps_of
-from graphlift.serving.kernels.ranker import Weights, rank
+from graphlift.serving.kernels.ranker import Weights, one_of, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
 from graphlift.serving.kernels.walk import Terrain as Terrain
@@ -47,6 +47,18 @@ class Stranger(NamedTuple):
     num_around: int
 
 
+class Rankers(NamedTuple):
+    """Rankers in turns (`graphlift.nn.turns`).
+
+    Attributes:
+        weights: of all.
+        of_past: the ranker of each past query, (Q,).
+    """
+
+    weights: Weights
+    of_past: Array
+
+
 class Counts(NamedTuple):
     """Of `graphlift.model.ModelConfig`."""
 
@@ -66,7 +78,7 @@ def search(
     past_queries: Terrain,
     past_beam: int,
     ground: Ground,
-    weights: Weights,
+    rankers: Rankers,
     counts: Counts,
     stranger: Stranger,
     rows: Array,
@@ -87,7 +99,7 @@ def search(
     recall(past_vectors, past_queries, past_beam, near[span], past[span])
     if find_strange(frozen, near[span], past[span], stranger, strange[span]):
         walk(lifted, documents, beam, similarity[span], walked[span])
-        score(frozen, lifted, walked[span], past[span], ground, weights, counts, rows[span], scores[span])
+        score(frozen, lifted, walked[span], past[span], ground, rankers, counts, rows[span], scores[span])
 
 
 @compiled
@@ -126,7 +138,7 @@ def score(
     walked: Array,
     past: Array,
     ground: Ground,
-    weights: Weights,
+    rankers: Rankers,
     counts: Counts,
     rows: Array,
     scores: Array,
@@ -140,7 +152,21 @@ def score(
         if _is_full(walked[query]) and _is_full(heard):
             recalled, nodes = counts.num_recalled, counts.num_past_nodes
             drawn = draw(frozen[query], lifted[query], found, heard, ground, recalled, nodes)
+            weights = one_of(rankers.weights, _turn(heard, rankers))
             put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])
+
+
+@inner
+def _turn(past: Array, rankers: Rankers) -> int:
+    """Whose turn it is to score a query with these past ones near it, nearest first."""
+    count = len(rankers.weights.scale)
+    votes, turn = np.zeros(count, F4), count - 1
+    if count > 1:
+        for place in range(len(past)):
+            votes[rankers.of_past[past[place]]] += F4(1 / (1 + place))
+        for ranker in range(count - 2, -1, -1):
+            turn = ranker if votes[ranker] > votes[turn] else turn
+    return turn
 
 
 @inner

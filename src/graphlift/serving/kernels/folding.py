@@ -1,8 +1,9 @@
-"""A ranker's weights multiplied ahead."""
+"""Weights of rankers multiplied ahead."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -41,8 +42,12 @@ class _Affine:
 
 
 @torch.no_grad()
-def fold(ranker: SubgraphRanker) -> Weights:
-    """The weights as they stand now."""
+def fold(rankers: Sequence[SubgraphRanker]) -> Weights:
+    """The weights of rankers of one shape as they stand now, stacked."""
+    return Weights(*(np.stack(parts) for parts in zip(*map(_folded, rankers), strict=True)))
+
+
+def _folded(ranker: SubgraphRanker) -> Weights:
     convs = [cast("RuvectorConv", conv) for conv in ranker.convs]
     layers = [_layer(ranker, conv, first=number == 0) for number, conv in enumerate(convs)]
     node, past = (_Affine.of(part[0]) for part in (ranker.embed_node, ranker.embed_past))
@@ -60,11 +65,11 @@ def fold(ranker: SubgraphRanker) -> Weights:
         **{name: _array(torch.stack([layer[name] for layer in layers])) for name in layers[0]},
         alone_state=_array((alone @ embedded.matrix).flatten()),
         alone_attr=_array(ranker.lin_attr.weight.flatten()),
-        alone_bias=np.float32((alone @ embedded.shift).item()),
-        scale=np.float32(ranker.scale.item()),
+        alone_bias=_array((alone @ embedded.shift).squeeze()),
+        scale=_array(ranker.scale),
         out_state=_array(ranker.lin_state.weight.flatten()),
-        out_bias=np.float32(ranker.lin_state.bias.item()),
-        num_shortlisted=ranker.num_shortlisted or EVERYONE,
+        out_bias=_array(ranker.lin_state.bias.squeeze()),
+        num_shortlisted=np.array(ranker.num_shortlisted or EVERYONE),
     )
 
 
@@ -102,4 +107,4 @@ def _layer(ranker: SubgraphRanker, conv: RuvectorConv, first: bool) -> dict[str,
 
 
 def _array(tensor: Any) -> Array:
-    return tensor.float().contiguous().numpy()
+    return tensor.detach().float().contiguous().numpy()

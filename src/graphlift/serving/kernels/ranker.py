@@ -21,6 +21,8 @@ from graphlift.serving.kernels.subgraph import Drawn, Ground
 class Weights(NamedTuple):
     """A ranker's weights, multiplied ahead where nothing lies between two of them; layers stacked on the first axis.
 
+    Those of several rankers, for `one_of`, have another axis before all others.
+
     Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, columns of ``tell``
     message, key and value of a past query, rows of ``heard`` and ``mean`` update gate, reset gate and candidate state.
     The embeddings' second matrices are part of ``tell`` and of the first ``listen``.
@@ -36,9 +38,9 @@ class Weights(NamedTuple):
         edge: (L, H, number of `EDGE_ATTRS`).
         gain, offset: of the normalisation, (L, C).
         eps, keep: (L,).
-        alone_state, alone_attr, alone_bias, scale: of scores of candidates alone, (C,), (number of `NODE_ATTRS`,).
-        out_state, out_bias: of what messages add, (C,).
-        num_shortlisted: how many candidates exchange messages.
+        alone_state, alone_attr, alone_bias, scale: of scores of candidates alone, (C,), (number of `NODE_ATTRS`,), ().
+        out_state, out_bias: of what messages add, (C,), ().
+        num_shortlisted: how many candidates exchange messages, ().
     """
 
     node_mean: Array
@@ -64,11 +66,46 @@ class Weights(NamedTuple):
     keep: Array
     alone_state: Array
     alone_attr: Array
-    alone_bias: np.float32
-    scale: np.float32
+    alone_bias: Array
+    scale: Array
     out_state: Array
-    out_bias: np.float32
-    num_shortlisted: int
+    out_bias: Array
+    num_shortlisted: Array
+
+
+@inner
+def one_of(weights: Weights, number: int) -> Weights:
+    """The weights of one of several rankers."""
+    return Weights(
+        weights.node_mean[number],
+        weights.node_deviation[number],
+        weights.past_mean[number],
+        weights.past_deviation[number],
+        weights.node_in[number],
+        weights.node_bias[number],
+        weights.past_in[number],
+        weights.past_bias[number],
+        weights.listen[number],
+        weights.listen_bias[number],
+        weights.tell[number],
+        weights.tell_bias[number],
+        weights.heard[number],
+        weights.heard_bias[number],
+        weights.mean[number],
+        weights.state[number],
+        weights.edge[number],
+        weights.gain[number],
+        weights.offset[number],
+        weights.eps[number],
+        weights.keep[number],
+        weights.alone_state[number],
+        weights.alone_attr[number],
+        weights.alone_bias[number],
+        weights.scale[number],
+        weights.out_state[number],
+        weights.out_bias[number],
+        weights.num_shortlisted[number],
+    )
 
 
 @inner

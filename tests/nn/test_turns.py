@@ -1,0 +1,72 @@
+"""Whose turn it is follows a loop over votes, and weights of any number of rankers are loaded."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from graphlift.metric import Metric
+from graphlift.model import LiftModel, ModelConfig, ranker_of
+from graphlift.nn.turns import ranker_of_past, whose_turn
+from graphlift.search.similarity import Similarity
+from graphlift.search.subgraph import build_subgraphs
+
+TURNS = torch.tensor([[4, 1], [7, 0], [9, 2]])
+
+
+def test_past_queries_belong_to_the_first_turn_they_are_below():
+    expected = [1] * 4 + [0] * 3 + [2] * 6
+    assert ranker_of_past(TURNS, 3, torch.arange(13)).tolist() == expected
+    assert ranker_of_past(torch.empty(0, 2, dtype=torch.int64), 1, torch.arange(3)).tolist() == [0] * 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_votes_follow_a_loop(count):
+    rankers = torch.randint(count, (50, 6))
+    for mine, turn in zip(rankers.tolist(), whose_turn(rankers, count).tolist(), strict=True):
+        votes = [sum(1 / (1 + place) for place, ranker in enumerate(mine) if ranker == one) for one in range(count)]
+        assert votes[turn] == pytest.approx(max(votes))
+
+
+def test_without_past_the_last_one_scores():
+    assert whose_turn(torch.empty(2, 0, dtype=torch.int64), 3).tolist() == [2, 2]
+
+
+def model_in_turns():
+    config = ModelConfig(hidden_channels=8, heads=2)
+    model = LiftModel(5, Similarity(Metric.COSINE), config).eval()
+    model.take_turns([ranker_of(config), ranker_of(config)], TURNS)
+    for ranker in model.rankers:
+        torch.nn.init.normal_(ranker.lin_state.weight)
+    return model
+
+
+def test_each_subgraph_goes_to_its_ranker(make_space):
+    space, model = make_space(), model_in_turns()
+    past = torch.stack([torch.randperm(len(space.memory))[:3] for _ in range(30)])
+    queries = space.similarity.finish(torch.randn(30, 5))
+    walk = torch.stack([torch.randperm(len(space.frozen))[:6] for _ in range(30)])
+    subgraphs = build_subgraphs(space, queries, queries, walk, past, 2, 3)
+    turn = model.turn(past)
+    assert len(turn.unique()) == 3
+    for place, scores in enumerate(model(subgraphs)):
+        one = subgraphs[place : place + 1]
+        assert_close(scores, model.rankers[int(turn[place])](one)[0])
+        assert model.ranker_of_one(one) is model.rankers[int(turn[place])]
+
+
+def test_weights_of_all_rankers_are_loaded():
+    model = model_in_turns()
+    for other in (LiftModel(5, model.similarity, model.config), model_in_turns()):
+        other.load_state_dict(model.state_dict())
+        assert other.state_dict().keys() == model.state_dict().keys()
+        assert all(
+            torch.equal(a, b) for a, b in zip(other.state_dict().values(), model.state_dict().values(), strict=True)
+        )
+    fresh = LiftModel(5, model.similarity, model.config)
+    other.load_state_dict(fresh.state_dict())
+    assert len(other.rankers) == 1
+    assert not len(other.turns)
+
+
+def test_earlier_rankers_learn_nothing_more():
+    assert not any(weight.requires_grad for ranker in model_in_turns().earlier for weight in ranker.parameters())
