@@ -156,12 +156,10 @@ class _Step:
             for inside, model in enumerate(self.serving)
         ]
         lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
-        taught = self._taught()
-        ranker = self._ranker(lifted, *taught)
-        lifted.model.ranker.load_state_dict(ranker.state_dict())
+        lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
         if self.stages.config.more.turns:
             for judging in self.guards_after:
-                share_turns(self.stages, self.current, self.arrived, lifted.model, self.parts.learned, taught, judging)
+                share_turns(self.current, self.arrived, lifted.model, self.parts.learned, judging)
         return lifted
 
     def back(self, lifted: LiftedIndex) -> LiftedIndex:
@@ -228,21 +226,17 @@ class _Step:
         penalties = [] if self.ewc is None else [self.ewc]
         return self.stages.train_lift(name, deepcopy(model), parts.learned, pairs, config.more.lift, penalties)
 
-    def _taught(self) -> tuple[Subgraphs, Tensor]:
-        """What the ranker learns from: subgraphs of new queries and as many old ones, and whose they are."""
-        parts, config = self.parts, self.stages.config
-        numbers = some(parts.new, config.more.max_ranked, config.seed)
-        if config.more.replay:
-            rest = [old[~torch.isin(old, parts.guards)] for old in parts.old]
-            numbers = torch.cat([numbers, spread(rest, len(numbers), config.seed)])
-        return cross_fitted(self.current.index, self.folds, parts.learned, numbers)
-
-    def _ranker(self, lifted: LiftedIndex, subgraphs: Subgraphs, owners: Tensor) -> SubgraphRanker:
+    def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
         """The ranker after more training, at the epoch that is best for new and old queries that judge.
 
         Unless those may keep rankers of their own, it then goes back towards its old weights as far as they want it to.
         """
         parts, config = self.parts, self.stages.config
+        numbers = some(parts.new, config.more.max_ranked, config.seed)
+        if config.more.replay:
+            rest = [old[~torch.isin(old, parts.guards)] for old in parts.old]
+            numbers = torch.cat([numbers, spread(rest, len(numbers), config.seed)])
+        subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
         relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
         judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self.guards_after]

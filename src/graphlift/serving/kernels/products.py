@@ -6,29 +6,31 @@ import numpy as np
 
 from graphlift.nn.kernels.attention import BLOCK, dot_block
 from graphlift.nn.kernels.elementary import Array, inner
+from graphlift.serving.kernels.blocks import LANES, TALL, block_of_1, block_of_2, block_of_4, tall
 
 
 @inner
 def add_product(a: Array, b: Array, out: Array) -> None:
-    """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 32 divides n."""
-    rows, depth = a.shape
-    whole = depth - depth % 8
-    for k in range(0, whole, 8):  # outside, so that eight rows of b stay in the first cache
-        b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
-        b4, b5, b6, b7 = b[k + 4], b[k + 5], b[k + 6], b[k + 7]
-        for r in range(rows):
-            a0, a1, a2, a3 = a[r, k], a[r, k + 1], a[r, k + 2], a[r, k + 3]
-            a4, a5, a6, a7 = a[r, k + 4], a[r, k + 5], a[r, k + 6], a[r, k + 7]
-            into = out[r]
-            for i in range(len(into)):
-                low = a0 * b0[i] + a1 * b1[i] + a2 * b2[i] + a3 * b3[i]
-                into[i] += low + a4 * b4[i] + a5 * b5[i] + a6 * b6[i] + a7 * b7[i]
-    for k in range(whole, depth):
-        bk = b[k]
-        for r in range(rows):
-            ak, into = a[r, k], out[r]
-            for i in range(len(into)):
-                into[i] += ak * bk[i]
+    """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 16 divides n."""
+    rows, width = out.shape
+    whole, even = width - width % LANES, rows - rows % TALL
+    for column in range(0, whole, LANES):  # outside, so that these columns of b stay in the first cache
+        for row in range(0, even, TALL):
+            tall(a, b, out, row, column)
+        row = even
+        if row + 4 <= rows:
+            block_of_4(a, b, out, row, column)
+            row += 4
+        if row + 2 <= rows:
+            block_of_2(a, b, out, row, column)
+            row += 2
+        if row < rows:
+            block_of_1(a, b, out, row, column)
+    for row in range(rows if whole < width else 0):
+        for k in range(len(b)):
+            factor = a[row, k]
+            for column in range(whole, width):
+                out[row, column] += factor * b[k, column]
 
 
 @inner

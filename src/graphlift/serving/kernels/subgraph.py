@@ -16,12 +16,11 @@ from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import LEAST_VOTE, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
 from graphlift.serving.kernels.alike import vote_for_alike
+from graphlift.serving.kernels.blocks import LANES
 from graphlift.serving.kernels.prefetch import prefetch
 from graphlift.serving.kernels.products import dot, similarities
 from graphlift.serving.kernels.table import FREE, empty_table, slot_of
 
-LANES = 8
-"""The width of matrices is a multiple of this."""
 CHANNELS, PAST_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS)
 LEAST, LOG_LEAST = F4(LEAST_VOTE), F4(math.log(LEAST_VOTE))
 FARTHEST = F4(-3e38)
@@ -134,7 +133,7 @@ def draw(
 
 @inner
 def wide(count: int) -> int:
-    """How wide a matrix of so many columns is."""
+    """How wide a matrix of so many columns is: a multiple of `LANES`."""
     return (count + LANES - 1) // LANES * LANES
 
 

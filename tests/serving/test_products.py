@@ -1,0 +1,28 @@
+"""Products of small matrices equal NumPy's, for every rest of rows and columns, and whatever the strides."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from graphlift.nn.kernels.elementary import compiled
+from graphlift.serving.kernels.products import add_product
+
+
+@compiled
+def add(a, b, out):
+    add_product(a, b, out)
+
+
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 48, 64])
+@pytest.mark.parametrize("depth", [0, 1, 8, 33])
+def test_equal_to_numpy_and_added_to_what_is_there(columns, depth):
+    rng = np.random.default_rng(columns + depth)
+    for rows in (*range(14), 64):
+        wide = rng.normal(size=(rows, 2 * depth + 1)).astype(np.float32)
+        b = rng.normal(size=(depth, columns)).astype(np.float32)
+        for a in (np.ascontiguousarray(wide[:, :depth]), wide[:, 1::2], np.asfortranarray(wide[:, :depth])):
+            before = rng.normal(size=(rows, columns)).astype(np.float32)
+            out = before.copy()
+            add(a, b, out)
+            np.testing.assert_allclose(out, before + a @ b, rtol=1e-4, atol=1e-4)
