@@ -55,6 +55,13 @@ def without_memory(subgraphs: Subgraphs) -> Subgraphs:
     return replace(without_edges("shared answers")(cut), node_attr=node_attr, mask=cut.mask & walked)
 
 
+def without_votes_of_alike(subgraphs: Subgraphs) -> Subgraphs:
+    """Candidates say nothing of those that answered the same past queries."""
+    node_attr = subgraphs.node_attr.clone()
+    node_attr[..., [place for place, name in enumerate(NODE_ATTRS) if "alike" in name]] = 0
+    return replace(subgraphs, node_attr=node_attr)
+
+
 def without_edges(*names: str) -> Callable[[Subgraphs], Subgraphs]:
     """Links without some of their attributes."""
 
@@ -102,6 +109,7 @@ PARTS = {
     "the ranker": Part(rank=False),
     "the lift": Part(lift=False),
     "memory": Part(subgraphs=without_memory),
+    "votes of candidates alike": Part(subgraphs=without_votes_of_alike),
     "past queries as nodes": Part(subgraphs=without_past_nodes),
     "attributes of links": Part(subgraphs=without_edges(*EDGE_ATTRS)),
     "index links": Part(subgraphs=without_edges("index link")),

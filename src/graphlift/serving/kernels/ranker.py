@@ -7,7 +7,7 @@ as torch keeps them. Past queries are too few for that: their states have channe
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,11 +66,11 @@ class Weights(NamedTuple):
     keep: Array
     alone_state: Array
     alone_attr: Array
-    alone_bias: Array
-    scale: Array
+    alone_bias: Any
+    scale: Any
     out_state: Array
-    out_bias: Array
-    num_shortlisted: Array
+    out_bias: Any
+    num_shortlisted: Any
 
 
 @inner
