@@ -117,6 +117,27 @@ def test_old_queries_keep_their_ranker_where_it_is_better(stream, monkeypatch):
     assert model.turn(torch.arange(240).view(-1, 1)).tolist() == [0] * 120 + [1] * 120
 
 
+@pytest.mark.parametrize("ewc", [0.0, 0.1])
+def test_kept_rankers_stay_as_they_are_through_further_fits_and_the_store(stream, monkeypatch, tmp_path, ewc):
+    monkeypatch.setattr("graphlift.training.turns.choose_rankers", lambda scores, batch, serving: serving)
+    config = CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0, "ewc": ewc})})
+    lift = stream.lift()
+    first = lift.lifted.model.ranker.state_dict()
+    assert lift.fit_more(config=config).published
+    second = lift.lifted.model.ranker.state_dict()
+    lift.feedback(stream.new[120:], [[f"d{row}"] for row in stream.answers[280:]])
+    assert lift.fit_more(config=config).published
+    lift.save(tmp_path / "store")
+    loaded = gl.load(tmp_path / "store")
+    for model in (lift.lifted.model, loaded.lifted.model):
+        for kept, was in zip(model.earlier, (first, second), strict=True):
+            assert all(torch.equal(kept.state_dict()[name], weight) for name, weight in was.items())
+    queries = np.concatenate([stream.old, stream.new])
+    np.testing.assert_array_equal(loaded.search(queries).ids, lift.search(queries).ids)
+    loaded.rollback()
+    assert len(loaded.lifted.model.rankers) == 2
+
+
 def test_a_step_that_is_too_long_is_shortened(stream):
     """As far as old queries allow; new ones gain less, and more than nothing."""
     told, legacy = stream.lift().lifted, stream.fitted._now.legacy
