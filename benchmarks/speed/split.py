@@ -48,20 +48,20 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
     beam = it.walk.beam(it.num_walked, lifted.beam())
 
     def walk(queries: Queries, found: Found) -> None:
-        lifted_queries = loops.lift(queries, it.maps)[0]
+        lifted_queries = loops.lift(queries, it.maps, 0)[0]
         loops.walk_span(0, len(queries), lifted_queries, it.walk.terrain, beam, found.similarity, found.walked)
 
     def memory(queries: Queries, found: Found) -> None:
-        loops.recall(loops.lift(queries, it.maps)[1], *it.past, found.near, found.past)
+        loops.recall(loops.lift(queries, it.maps, 0)[1], *it.past, found.near, found.past)
 
     def strangers(queries: Queries, found: Found) -> None:
         loops.find_strange(queries, found.near, found.past, it.stranger, found.strange)
 
     def scoring(queries: Queries, found: Found) -> None:
-        drawn = queries, loops.lift(queries, it.maps)[0], found.walked, found.past
+        drawn = queries, loops.lift(queries, it.maps, 0)[0], found.walked, found.past
         loops.score(*drawn, it.space, it.rankers, it.counts, found.rows, found.scores)
 
     def encoder(queries: Queries, _: Found) -> None:
-        loops.lift(queries, it.maps)
+        loops.lift(queries, it.maps, 0)
 
     return {part.__name__: part for part in (walk, memory, strangers, scoring, encoder)}

@@ -67,12 +67,11 @@ class LiftedIndex:
         self.told = Feedback.none(index.channels) if told is None else told
         self.walk_index = index.with_vectors(self.lift_documents()) if walk_index is None else walk_index
         with torch.inference_mode():
-            past_lifted = self.lift_queries(memory.queries)
+            lifted = self.lift_queries(memory.queries)
+            past_lifted = self._in_turn(memory.queries, lifted, model.turn_of_past(torch.arange(len(memory))))
             links = _links(index)
             self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
-        self.past = (
-            past if past is not None else _past_index(model.past_vectors(memory.queries, past_lifted).numpy(), index)
-        )
+        self.past = past if past is not None else _past_index(model.past_vectors(memory.queries, lifted).numpy(), index)
 
     def __copy__(self) -> Self:
         """The same to be changed before it is shown: what was made of the old content is left out."""
@@ -115,12 +114,11 @@ class LiftedIndex:
         other = copy(self)
         other.memory, other.told = memory, self.told.updated(feedback)
         other.space = self.space.remembering(memory, past_lifted, named)
+        vectors = self.model.past_vectors(new, lifted).numpy()
         if isinstance(self.past, HnswIndex):
-            other.past = self.past.plus(
-                self.model.past_vectors(new, lifted).numpy(), self.past.ids.plus(range(known, len(memory)))
-            )
+            other.past = self.past.plus(vectors, self.past.ids.plus(range(known, len(memory))))
         elif len(new):
-            other.past = _past_index(self.model.past_vectors(memory.queries, past_lifted).numpy(), self.index)
+            other.past = _past_index(np.concatenate([self.past.vectors, vectors]), self.index)
         return other
 
     def __len__(self) -> int:
@@ -205,6 +203,22 @@ class LiftedIndex:
         descent = None if self.model.hierarchical is None else self.descent
         return torch.cat([self.model.lift_queries(part, self.index.x, descent) for part in queries.split(1024)])
 
+    def _in_turn(self, queries: Tensor, lifted: Tensor, turn: Tensor) -> Tensor:
+        """Queries (B, C) lifted by the map whose turn it is, (B,); they are given as the newest one lifts them."""
+        earlier = [number for number in turn.unique().tolist() if number < len(self.model.earlier)]
+        lifted = lifted.clone() if earlier else lifted
+        for number in earlier:
+            mine = turn == number
+            descent = None if self.model.hierarchical is None else self.descent
+            lifted[mine] = self.model.lift_queries(queries[mine], self.index.x, descent, number)
+        return lifted
+
+    def lift_and_recall(self, queries: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, C) lifted by the map whose turn it is, and the past ones near as `nearest_past` finds them."""
+        lifted = self.lift_queries(queries)
+        near, past = self.nearest_past(queries, lifted, own)
+        return self._in_turn(queries, lifted, self.model.turn(past)), near, past
+
     def search_rows(
         self, queries: Vectors, k: int, ef_search: int | None = None, cold_bonus: float | None = None
     ) -> tuple[Vectors, Rows]:
@@ -227,10 +241,9 @@ class LiftedIndex:
         parts = []
         for start in range(0, len(queries), BATCH):
             chunk = slice(start, start + BATCH)
-            lifted = self.lift_queries(queries[chunk])
             owned = None if own is None else own[chunk]
+            lifted, _, past = self.lift_and_recall(queries[chunk], owned)
             walked = torch.from_numpy(self._walk(lifted, ef_search=ef_search)[1])
-            past = self.nearest_past(queries[chunk], lifted, owned)[1]
             parts.append(self._drawn(queries[chunk], lifted, walked, past, owned).compact())
         return Subgraphs.cat(parts)
 
@@ -249,7 +262,7 @@ class LiftedIndex:
 
     def is_strange(self, queries: Tensor) -> Tensor:
         """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
-        return torch.from_numpy(self._strange(queries, *self.nearest_past(queries, self.lift_queries(queries))))
+        return torch.from_numpy(self._strange(queries, *self.lift_and_recall(queries)[1:]))
 
     @cached_property
     def strangers(self) -> LiftedIndex:
@@ -291,8 +304,7 @@ class LiftedIndex:
     @torch.inference_mode()
     def _found_in_steps(self, queries: Vectors, k: int, ef_search: int | None) -> Found:
         asked = torch.from_numpy(queries)
-        lifted = self.lift_queries(asked)
-        near, past = self.nearest_past(asked, lifted)
+        lifted, near, past = self.lift_and_recall(asked)
         similarity, walked = self._walk(lifted, k, ef_search)
         found = torch.from_numpy(walked[:, : self.model.config.num_walked])
         if self.learned:

@@ -15,7 +15,7 @@ from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
-from graphlift.nn.turns import ranker_of_past, whose_turn
+from graphlift.nn.turns import turn_of_past, whose_turn
 from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
 from graphlift.search.familiarity import UNCHECKED
@@ -83,6 +83,14 @@ def ranker_of(config: ModelConfig) -> SubgraphRanker:
     )
 
 
+class Served(nn.Module):
+    """What serves a query, next to what is the same for all queries."""
+
+    def __init__(self, query_map: ResidualLinear, ranker: SubgraphRanker) -> None:
+        super().__init__()
+        self.query_map, self.ranker = query_map, ranker
+
+
 class LiftModel(nn.Module):
     """A lift of queries and documents for the walk, and a ranker of what the walk finds.
 
@@ -99,9 +107,9 @@ class LiftModel(nn.Module):
         past_axes: those axes, (C, D).
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
             similar than the first, and no more warm documents are near it than the second; set after training.
-        ranker: the one that learned last.
-        earlier: rankers that learned before, and still are better for some of the past queries of their time.
-        turns: which past queries these are, (T, 2), as in `graphlift.nn.turns.ranker_of_past`.
+        query_map, ranker: those that learned last.
+        earlier: query maps with rankers that learned before, and still serve queries near to past ones of their time.
+        turns: which past queries these are, (T, 2), as in `graphlift.nn.turns.turn_of_past`.
 
     Example:
         >>> from graphlift.metric import Metric
@@ -132,19 +140,36 @@ class LiftModel(nn.Module):
         self.register_buffer("turns", torch.zeros(0, 2, dtype=torch.int64))
 
     @property
+    def served(self) -> Served:
+        """The query map and the ranker that learned last."""
+        return Served(self.query_map, self.ranker)
+
+    @property
     def rankers(self) -> list[SubgraphRanker]:
         """All of them, the one that learned last behind the others."""
-        return [*cast("list[SubgraphRanker]", list(self.earlier)), self.ranker]
+        return [*(each.ranker for each in self._earlier), self.ranker]
 
-    def take_turns(self, earlier: Sequence[SubgraphRanker], turns: Tensor) -> None:
-        """Let earlier rankers, as they are, score queries near to past ones of their turns."""
-        self.earlier = nn.ModuleList(deepcopy(ranker).requires_grad_(False).eval() for ranker in earlier)
+    @property
+    def query_maps(self) -> list[ResidualLinear]:
+        """Likewise."""
+        return [*(each.query_map for each in self._earlier), self.query_map]
+
+    @property
+    def _earlier(self) -> list[Served]:
+        return cast("list[Served]", list(self.earlier))
+
+    def take_turns(self, earlier: Sequence[Served], turns: Tensor) -> None:
+        """Let earlier query maps and rankers, as they are, serve queries near to past ones of their turns."""
+        self.earlier = nn.ModuleList(deepcopy(each).requires_grad_(False).eval() for each in earlier)
         self.turns = turns
+
+    def turn_of_past(self, past: Tensor) -> Tensor:
+        """Which of the `rankers` past queries belong to, by their numbers."""
+        return turn_of_past(self.turns, len(self.earlier), past)
 
     def turn(self, past: Tensor) -> Tensor:
         """Which of the `rankers` scores each query, by the numbers of the past ones near it, (B, P) -> (B,)."""
-        count = len(self.rankers)
-        return whose_turn(ranker_of_past(self.turns, count, past), count)
+        return whose_turn(self.turn_of_past(past), len(self.earlier))
 
     def ranker_of_one(self, subgraph: Subgraphs) -> SubgraphRanker:
         """The ranker that scores a single query."""
@@ -161,9 +186,10 @@ class LiftModel(nn.Module):
         return scores
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load weights of as many rankers as there are."""
+        """Load weights, of as many turns as there are."""
         names = {name.split(".")[1] for name in state_dict if name.startswith("earlier.")}
-        self.take_turns([ranker_of(self.config) for _ in names], torch.empty_like(state_dict["turns"]))
+        earlier = [Served(ResidualLinear(self.channels), ranker_of(self.config)) for _ in names]
+        self.take_turns(earlier, torch.empty_like(state_dict["turns"]))
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     @property
@@ -176,16 +202,19 @@ class LiftModel(nn.Module):
         unit = self.similarity.unit
         return self.similarity.finish(self.document_map(documents / unit) * unit)
 
-    def lift_queries(self, queries: Tensor, documents: Tensor, descent: Descent | None = None) -> Tensor:
+    def lift_queries(
+        self, queries: Tensor, documents: Tensor, descent: Descent | None = None, turn: int | None = None
+    ) -> Tensor:
         """Lifted queries (B, C).
 
         Args:
             queries: in the index's space, (B, C).
             documents: the index's vectors, (N, C).
             descent: the index's levels, which an encoder that walks them must be given.
+            turn: which of the `query_maps` lifts them; the last one where left out.
         """
-        unit = self.similarity.unit
-        lifted = self.query_map(queries / unit) * unit
+        unit, query_map = self.similarity.unit, self.query_map if turn is None else self.query_maps[turn]
+        lifted = query_map(queries / unit) * unit
         if self.hierarchical is not None:
             if descent is None:
                 raise InputError("`descent` must be given to a hierarchical encoder, got None.")

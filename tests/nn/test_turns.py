@@ -5,8 +5,9 @@ import torch
 from torch.testing import assert_close
 
 from graphlift.metric import Metric
-from graphlift.model import LiftModel, ModelConfig, ranker_of
-from graphlift.nn.turns import ranker_of_past, whose_turn
+from graphlift.model import LiftModel, ModelConfig, Served, ranker_of
+from graphlift.nn.residual import ResidualLinear
+from graphlift.nn.turns import turn_of_past, whose_turn
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import build_subgraphs
 
@@ -15,27 +16,28 @@ TURNS = torch.tensor([[4, 1], [7, 0], [9, 2]])
 
 def test_past_queries_belong_to_the_first_turn_they_are_below():
     expected = [1] * 4 + [0] * 3 + [2] * 6
-    assert ranker_of_past(TURNS, 3, torch.arange(13)).tolist() == expected
-    assert ranker_of_past(torch.empty(0, 2, dtype=torch.int64), 1, torch.arange(3)).tolist() == [0] * 3
+    assert turn_of_past(TURNS, 2, torch.arange(13)).tolist() == expected
+    assert turn_of_past(torch.empty(0, 2, dtype=torch.int64), 0, torch.arange(3)).tolist() == [0] * 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_votes_follow_a_loop(count):
-    rankers = torch.randint(count, (50, 6))
-    for mine, turn in zip(rankers.tolist(), whose_turn(rankers, count).tolist(), strict=True):
-        votes = [sum(1 / (1 + place) for place, ranker in enumerate(mine) if ranker == one) for one in range(count)]
+    past = torch.randint(count, (50, 6))
+    for mine, turn in zip(past.tolist(), whose_turn(past, count - 1).tolist(), strict=True):
+        votes = [sum(1 / (1 + place) for place, other in enumerate(mine) if other == one) for one in range(count)]
         assert votes[turn] == pytest.approx(max(votes))
 
 
-def test_without_past_the_last_one_scores():
-    assert whose_turn(torch.empty(2, 0, dtype=torch.int64), 3).tolist() == [2, 2]
+def test_without_past_it_is_the_newest():
+    assert whose_turn(torch.empty(2, 0, dtype=torch.int64), 2).tolist() == [2, 2]
 
 
 def model_in_turns():
     config = ModelConfig(hidden_channels=8, heads=2)
     model = LiftModel(5, Similarity(Metric.COSINE), config).eval()
-    model.take_turns([ranker_of(config), ranker_of(config)], TURNS)
-    for ranker in model.rankers:
+    model.take_turns([Served(ResidualLinear(5), ranker_of(config)) for _ in range(2)], TURNS)
+    for query_map, ranker in zip(model.query_maps, model.rankers, strict=True):
+        torch.nn.init.normal_(query_map.lin.weight)
         torch.nn.init.normal_(ranker.lin_state.weight)
     return model
 
@@ -68,5 +70,5 @@ def test_weights_of_all_rankers_are_loaded():
     assert not len(other.turns)
 
 
-def test_earlier_rankers_learn_nothing_more():
-    assert not any(weight.requires_grad for ranker in model_in_turns().earlier for weight in ranker.parameters())
+def test_what_is_kept_learns_nothing_more():
+    assert not any(weight.requires_grad for weight in model_in_turns().earlier.parameters())

@@ -12,9 +12,10 @@ from world import QUICK, make_world
 from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.metric import Metric
-from graphlift.model import LiftModel
+from graphlift.model import LiftModel, Served
 from graphlift.nn.conv import RuvectorConv
 from graphlift.nn.ranker import SubgraphRanker
+from graphlift.nn.residual import ResidualLinear
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, build_subgraphs
 from graphlift.serving import compiled_search as door
@@ -195,21 +196,21 @@ def test_with_rows_behind_the_graph_and_without_others():
     assert not np.isin(lifted.search_rows(queries, 40)[1], gone).any()
 
 
-def test_rankers_take_turns(threads):
+def test_query_maps_and_rankers_take_turns(threads):
     lifted, _, queries = made()
-    model = lifted.model
-    earlier = [
-        awake(config.hidden_channels, config.num_layers, config.heads, drawn)
-        for config, drawn in [(model.config, lifted.subgraphs(lifted.memory.queries[:9]))] * 2
-    ]
-    model.take_turns(earlier, torch.tensor([[20, 1], [50, 0], [60, 2]]))
-    both = [LiftedIndex(lifted.index, model, lifted.memory) for _ in range(2)]
-    without_loops(both[1])
+    model, drawn = lifted.model, lifted.subgraphs(lifted.memory.queries[:9])
+    config = model.config
+    kept = [Served(ResidualLinear(model.channels), awake(config.hidden_channels, 1, config.heads, drawn)) for _ in "ab"]
+    for each in kept:
+        torch.nn.init.normal_(each.query_map.lin.weight, std=0.2)
+    model.take_turns(kept, torch.tensor([[20, 1], [50, 0], [60, 2]]))
+    compiled, plain = (LiftedIndex(lifted.index, model, lifted.memory) for _ in range(2))
+    without_loops(plain)
     asked = np.concatenate([queries, lifted.memory.queries.numpy()])
-    near = both[1].nearest_past(*(torch.from_numpy(asked), both[1].lift_queries(torch.from_numpy(asked))))[1]
-    assert model.turn(near).bincount(minlength=3).min() > 5
-    for compiled, plain in zip(*(one.search_rows(asked, 5) for one in both), strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=1e-3, atol=1e-3)
+    turn = model.turn(plain.lift_and_recall(torch.from_numpy(asked))[2])
+    assert turn.bincount(minlength=3).min() > 5
+    for ours, expected in zip(compiled.search_rows(asked, 5), plain.search_rows(asked, 5), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_a_batch_is_its_queries_one_by_one(threads):

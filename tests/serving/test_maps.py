@@ -16,11 +16,15 @@ kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 def test_lifts_as_the_model_does(metric, count):
     documents = 3 * torch.randn(40, 7)
     model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(past_channels=4), documents).eval()
-    for parameter in model.query_map.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+    model.take_turns([model.served], torch.tensor([[3, 0]]))
+    for query_map in model.query_maps:
+        for parameter in query_map.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
     queries = torch.from_numpy(metric.prepare(torch.randn(max(count, 1), 7), "queries"))[:count]
-    lifted, past_vectors = kernels.lift(queries.numpy(), kernels.maps_of(model))
-    with torch.inference_mode():
-        expected = model.lift_queries(queries, documents)
+    for turn in range(2):
+        lifted, past_vectors = kernels.lift(queries.numpy(), kernels.maps_of(model), turn)
+        with torch.inference_mode():
+            expected = model.lift_queries(queries, documents, turn=turn)
+            past = model.past_vectors(queries, expected)
         np.testing.assert_allclose(lifted, expected.numpy(), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(past_vectors, model.past_vectors(queries, expected).numpy(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(past_vectors, past.numpy(), rtol=1e-5, atol=1e-5)

@@ -104,27 +104,27 @@ def test_training_on_the_new_alone_is_refused_and_changes_nothing(stream):
     assert lift.report is report
 
 
-def test_old_queries_keep_their_ranker_where_it_is_better(stream, monkeypatch):
+def test_old_queries_keep_what_served_them_where_that_is_better(stream, monkeypatch):
     """As if it were better; the numbers of a turn are those of the memory that serves."""
 
-    monkeypatch.setattr("graphlift.training.turns.choose_rankers", lambda scores, batch, serving: serving)
+    monkeypatch.setattr("graphlift.training.turns.choose_turns", lambda own, new, batch, serving, newest: serving)
     lift = stream.lift()
-    before = lift.lifted.model.ranker.state_dict()
+    before = lift.lifted.model.served.state_dict()
     assert lift.fit_more(config=CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0})})).published
     model = lift.lifted.model
     assert all(torch.equal(model.earlier[0].state_dict()[name], weight) for name, weight in before.items())
-    assert any(not torch.equal(model.ranker.state_dict()[name], weight) for name, weight in before.items())
+    assert any(not torch.equal(model.served.state_dict()[name], weight) for name, weight in before.items())
     assert model.turn(torch.arange(240).view(-1, 1)).tolist() == [0] * 120 + [1] * 120
 
 
 @pytest.mark.parametrize("ewc", [0.0, 0.1])
-def test_kept_rankers_stay_as_they_are_through_further_fits_and_the_store(stream, monkeypatch, tmp_path, ewc):
-    monkeypatch.setattr("graphlift.training.turns.choose_rankers", lambda scores, batch, serving: serving)
+def test_what_is_kept_stays_as_it_is_through_further_fits_and_the_store(stream, monkeypatch, tmp_path, ewc):
+    monkeypatch.setattr("graphlift.training.turns.choose_turns", lambda own, new, batch, serving, newest: serving)
     config = CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0, "ewc": ewc})})
     lift = stream.lift()
-    first = lift.lifted.model.ranker.state_dict()
+    first = lift.lifted.model.served.state_dict()
     assert lift.fit_more(config=config).published
-    second = lift.lifted.model.ranker.state_dict()
+    second = lift.lifted.model.served.state_dict()
     lift.feedback(stream.new[120:], [[f"d{row}"] for row in stream.answers[280:]])
     assert lift.fit_more(config=config).published
     lift.save(tmp_path / "store")

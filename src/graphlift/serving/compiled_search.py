@@ -14,7 +14,6 @@ from graphlift.metric import Vectors
 from graphlift.model import LiftModel
 from graphlift.nn import fast
 from graphlift.nn.conv import RuvectorConv
-from graphlift.nn.turns import ranker_of_past
 from graphlift.search.familiarity import AROUND, Familiarity
 from graphlift.search.subgraph import Space
 from graphlift.serving.coded_walk import CodedWalk
@@ -76,7 +75,7 @@ class CompiledSearch:
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
         self.maps, self.past = kernels.maps_of(model), _past(kernels, past, self.num_past)
-        of_past = ranker_of_past(model.turns, len(model.rankers), torch.arange(len(space.memory)))
+        of_past = model.turn_of_past(torch.arange(len(space.memory)))
         self.rankers = kernels.Rankers(kernels.fold(model.rankers), of_past.numpy())
         self.space = kernels.Ground.of(space)
         self.counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)

@@ -157,10 +157,26 @@ class _Step:
         ]
         lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
         lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
-        if self.stages.config.more.turns:
-            for judging in self.guards_after:
-                share_turns(self.current, self.arrived, lifted.model, self.parts.learned, judging)
+        if self.stages.config.more.turns and self.guards_after:
+            self._share(lifted.model)
+            return self._lifted(lifted.model)
         return lifted
+
+    def _share(self, model: LiftModel) -> None:
+        """Leave old queries to what served them, unless the new query map and ranker are better for them."""
+        memory, learned = self.current.memory, self.parts.learned
+        for fold in self.folds:
+            fold.ranker.load_state_dict(model.ranker.state_dict())
+        came = batch_of(memory, self.arrived, learned.queries)
+        share_turns(
+            [self.current.model, *self.serving],
+            [model, *self.folds],
+            self.arrived,
+            came,
+            came[learned.numbers(self.guards_after[0][1].queries)],
+            lambda: self.guarded(model, self._guards(self.folds)),
+        )
+        del self.guards_after
 
     def back(self, lifted: LiftedIndex) -> LiftedIndex:
         """The next version moved back towards the one that serves, as far as old queries want it to."""
@@ -212,7 +228,10 @@ class _Step:
         return np.concatenate([np.empty(0), *(ranked_ndcg(ranker, *judge) for judge in guards)])
 
     def _gone_on(self, name: str, model: LiftModel, taught: Tensor) -> LiftModel:
-        """A lift after more training on the queries that may teach it: the new ones, and a sample of the old."""
+        """A lift after more training on the queries that may teach it: the new ones, and a sample of the old.
+
+        All queries are its turn.
+        """
         parts, config = self.parts, self.stages.config
         past = []
         if config.more.replay:
@@ -224,7 +243,9 @@ class _Step:
                 past.append(sample)
         pairs = ReplayedPairs(parts.learned, parts.new[taught[parts.new]], config.answers_per_query, past)
         penalties = [] if self.ewc is None else [self.ewc]
-        return self.stages.train_lift(name, deepcopy(model), parts.learned, pairs, config.more.lift, penalties)
+        model = deepcopy(model)
+        model.take_turns([], model.turns[:0])
+        return self.stages.train_lift(name, model, parts.learned, pairs, config.more.lift, penalties)
 
     def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
         """The ranker after more training, at the epoch that is best for new and old queries that judge.

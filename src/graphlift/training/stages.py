@@ -228,9 +228,9 @@ def ranked_ndcg(ranker: Ranker, subgraphs: Subgraphs, queries: Memory) -> Scores
 
 
 def lift_weights(model: LiftModel) -> Weights:
-    """All weights of a model but those of its rankers."""
-    rankers = "ranker.", "earlier.", "turns"
-    return {name: weight for name, weight in model.state_dict().items() if not name.startswith(rankers)}
+    """All weights of a model but those of its rankers; whose turn it is goes with them."""
+    ranker = re.compile(r"(earlier\.\d+\.)?ranker\.|turns$")
+    return {name: weight for name, weight in model.state_dict().items() if not ranker.match(name)}
 
 
 def _stage_seed(seed: int, name: str) -> int:

@@ -52,7 +52,7 @@ class Rankers(NamedTuple):
 
     Attributes:
         weights: of all.
-        of_past: the ranker of each past query, (Q,).
+        of_past: the turn of each past query, (Q,).
     """
 
     weights: Weights
@@ -94,10 +94,11 @@ def search(
     Queries of which some walk finds too few are left without scores.
     """
     frozen, span = queries[first:last], slice(first, last)
-    lifted, past_vectors = lift(frozen, maps)
+    lifted, past_vectors = lift(frozen, maps, len(maps.matrix) - 1)
     rows[span], scores[span] = 0, F4(-math.inf)
     recall(past_vectors, past_queries, past_beam, near[span], past[span])
     if find_strange(frozen, near[span], past[span], stranger, strange[span]):
+        _lift_in_turn(frozen, past[span], maps, rankers, lifted)
         walk(lifted, documents, beam, similarity[span], walked[span])
         score(frozen, lifted, walked[span], past[span], ground, rankers, counts, rows[span], scores[span])
 
@@ -154,6 +155,16 @@ def score(
             drawn = draw(frozen[query], lifted[query], found, heard, ground, recalled, nodes)
             weights = one_of(rankers.weights, _turn(heard, rankers))
             put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])
+
+
+@inner
+def _lift_in_turn(frozen: Array, past: Array, maps: Maps, rankers: Rankers, lifted: Array) -> None:
+    """Lift those of B queries anew that it is an earlier map's turn for."""
+    if len(maps.matrix) > 1:
+        for query in range(len(frozen)):
+            turn = _turn(past[query], rankers) if _is_full(past[query]) else len(maps.matrix) - 1
+            if turn < len(maps.matrix) - 1:
+                lifted[query] = lift(frozen[query : query + 1], maps, turn)[0][0]
 
 
 @inner

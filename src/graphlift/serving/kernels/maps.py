@@ -18,13 +18,13 @@ TINY = F4(1e-12)
 
 
 class Maps(NamedTuple):
-    """The maps of a model with a linear encoder, multiplied ahead.
+    """The maps of a model with a linear encoder, multiplied ahead; E of them, as `LiftModel.query_maps`.
 
     Columns are the lifted query, then the frozen one along the D axes of past queries, then the lifted one along them.
 
     Attributes:
-        matrix: (C, C + 2 D).
-        shift: (C + 2 D,).
+        matrix: (E, C, C + 2 D).
+        shift: (E, C + 2 D).
         normalised: whether lifted queries have unit length.
     """
 
@@ -36,22 +36,26 @@ class Maps(NamedTuple):
 @torch.no_grad()
 def maps_of(model: LiftModel) -> Maps:
     """The maps as they are now, on the CPU."""
-    lin, similarity, axes = model.query_map.lin, model.similarity, model.past_axes
-    matrix, shift = torch.eye(model.channels) + lin.weight.T, lin.bias * similarity.unit
-    matrix = torch.cat([matrix, axes, matrix @ axes], dim=1)
-    shift = torch.cat([shift, torch.zeros(axes.shape[1]), shift @ axes])
-    return Maps(matrix.numpy(), shift.numpy(), similarity.metric is Metric.COSINE)
+    similarity, axes = model.similarity, model.past_axes
+    matrices, shifts = [], []
+    for query_map in model.query_maps:
+        lin = query_map.lin
+        matrix, shift = torch.eye(model.channels) + lin.weight.T, lin.bias * similarity.unit
+        matrices.append(torch.cat([matrix, axes, matrix @ axes], dim=1))
+        shifts.append(torch.cat([shift, torch.zeros(axes.shape[1]), shift @ axes]))
+    return Maps(torch.stack(matrices).numpy(), torch.stack(shifts).numpy(), similarity.metric is Metric.COSINE)
 
 
 @compiled
-def lift(queries: Array, maps: Maps) -> tuple[Array, Array]:
-    """Queries (B, C) lifted, and what `LiftModel.past_vectors` makes of both, (B, 2 D)."""
+def lift(queries: Array, maps: Maps, turn: int) -> tuple[Array, Array]:
+    """Queries (B, C) lifted by one of the maps, and what `LiftModel.past_vectors` makes of both, (B, 2 D)."""
     count, channels = queries.shape
-    width = len(maps.shift) - channels
-    product = np.empty((count, len(maps.shift)), F4)
+    matrix, shift = maps.matrix[turn], maps.shift[turn]
+    width = len(shift) - channels
+    product = np.empty((count, len(shift)), F4)
     lifted, past = np.empty((count, channels), F4), np.empty((count, width), F4)
-    product[:] = maps.shift
-    add_product(queries, maps.matrix, product)
+    product[:] = shift
+    add_product(queries, matrix, product)
     for query in range(count):
         row, factor = product[query], F4(1)
         if maps.normalised:
