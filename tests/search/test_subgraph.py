@@ -53,7 +53,7 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
     }
     familiarity = max(near["lifted"], default=0.0)
     asked = [{q for q in range(len(answers)) if row in answers[q] and q != own} for row in rows]
-    alike = {kind: [vote(softmax(to[kind]), a, asked) for a in asked] for kind in to}
+    alike = {kind: [votes_for(softmax(to[kind]), a, asked) for a in asked] for kind in to}
     nodes = []
     for place, row in enumerate(rows):
         by = [i for i, p in enumerate(past) if row in answers[p]]
@@ -109,7 +109,7 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
     return rows, nodes, pasts, links
 
 
-def vote(weights, mine, asked):
+def votes_for(weights, mine, asked):
     """What all candidates say of one that answered these past queries."""
     return sum(weight * share(mine, theirs) for weight, theirs in zip(weights, asked, strict=True))
 
