@@ -108,7 +108,7 @@ def test_effect_of_a_neighbor_is_what_cutting_it_out_does(world, lift):
     """The same subgraph without the node in any tensor."""
     lifted, compared = lift.lifted, 0
     unlinked = ("rows", "mask", "similarity", "node_attr")
-    for number in range(150, 154):
+    for number in range(150, 180):
         query = lift.index.metric.prepare(world.queries[number : number + 1], "query")
         whole = lifted.subgraphs(torch.from_numpy(query))
         rows = whole.rows[0].tolist()
@@ -126,7 +126,7 @@ def test_effect_of_a_neighbor_is_what_cutting_it_out_does(world, lift):
                     effect = lifted.model.ranker(whole)[0, place] - lifted.model.ranker(without)[0, kept.index(place)]
                 assert neighbor.effect == pytest.approx(float(effect), abs=1e-4)
                 compared += 1
-    assert compared > 10
+    assert compared > 5
 
 
 def test_largest_effects_come_first(world, lift):
