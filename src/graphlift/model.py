@@ -59,7 +59,7 @@ class ModelConfig(BaseModel):
     num_past_nodes: int = Field(default=32, ge=0)
     num_shortlisted: int | None = Field(default=None, ge=1)
     past_channels: int = Field(default=64, ge=1)
-    hidden_channels: int = Field(default=48, ge=1)
+    hidden_channels: int = Field(default=32, ge=1)
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.05, ge=0, lt=1)
@@ -73,7 +73,7 @@ class ModelConfig(BaseModel):
             >>> ModelConfig.small(heads=2).num_shortlisted
             24
         """
-        return cls(**{"num_shortlisted": 24, "num_past_nodes": 8, "hidden_channels": 32, "dropout": 0.1} | others)
+        return cls(**{"num_shortlisted": 24, "num_past_nodes": 8, "dropout": 0.1} | others)
 
 
 def ranker_of(config: ModelConfig) -> SubgraphRanker:

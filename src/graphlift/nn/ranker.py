@@ -79,7 +79,7 @@ class SubgraphRanker(nn.Module):
             training, and no part of `forward`.
 
     Example:
-        >>> sum(p.numel() for p in SubgraphRanker().parameters()) < 50_000
+        >>> sum(p.numel() for p in SubgraphRanker().parameters()) < 20_000
         True
     """
 
@@ -87,7 +87,7 @@ class SubgraphRanker(nn.Module):
 
     def __init__(
         self,
-        hidden_channels: int = 48,
+        hidden_channels: int = 32,
         num_layers: int = 1,
         heads: int = 4,
         dropout: float = 0.05,
