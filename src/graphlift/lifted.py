@@ -198,19 +198,17 @@ class LiftedIndex:
         return lifted.numpy()
 
     @torch.inference_mode()
-    def lift_queries(self, queries: Tensor) -> Tensor:
-        """Queries (B, C) of the frozen space, lifted."""
+    def lift_queries(self, queries: Tensor, turn: int | None = None) -> Tensor:
+        """Queries (B, C) of the frozen space, lifted; by the newest query map where no other's turn is asked for."""
         descent = None if self.model.hierarchical is None else self.descent
-        return torch.cat([self.model.lift_queries(part, self.index.x, descent) for part in queries.split(1024)])
+        return torch.cat([self.model.lift_queries(part, self.index.x, descent, turn) for part in queries.split(1024)])
 
     def _in_turn(self, queries: Tensor, lifted: Tensor, turn: Tensor) -> Tensor:
         """Queries (B, C) lifted by the map whose turn it is, (B,); they are given as the newest one lifts them."""
         earlier = [number for number in turn.unique().tolist() if number < len(self.model.earlier)]
         lifted = lifted.clone() if earlier else lifted
         for number in earlier:
-            mine = turn == number
-            descent = None if self.model.hierarchical is None else self.descent
-            lifted[mine] = self.model.lift_queries(queries[mine], self.index.x, descent, number)
+            lifted[turn == number] = self.lift_queries(queries[turn == number], number)
         return lifted
 
     def lift_and_recall(self, queries: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -262,7 +260,7 @@ class LiftedIndex:
 
     def is_strange(self, queries: Tensor) -> Tensor:
         """Which of queries (B, C) are unlike those that the lift was trained on, so that `strangers` serves them."""
-        return torch.from_numpy(self._strange(queries, *self.lift_and_recall(queries)[1:]))
+        return torch.from_numpy(self._strange(queries, *self.nearest_past(queries, self.lift_queries(queries))))
 
     @cached_property
     def strangers(self) -> LiftedIndex:

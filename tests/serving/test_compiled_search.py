@@ -200,7 +200,9 @@ def test_query_maps_and_rankers_take_turns(threads):
     lifted, _, queries = made()
     model, drawn = lifted.model, lifted.subgraphs(lifted.memory.queries[:9])
     config = model.config
-    kept = [Served(ResidualLinear(model.channels), awake(config.hidden_channels, 1, config.heads, drawn)) for _ in "ab"]
+    kept = [
+        Served(ResidualLinear(model.channels), awake(config.hidden_channels, 1, config.heads, drawn)) for _ in range(2)
+    ]
     for each in kept:
         torch.nn.init.normal_(each.query_map.lin.weight, std=0.2)
     model.take_turns(kept, torch.tensor([[20, 1], [50, 0], [60, 2]]))

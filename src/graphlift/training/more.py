@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -291,17 +290,11 @@ def _lost(past: dict[str, Scores]) -> float:
     return float((past["before"] - past["after"]).mean()) if len(past["before"]) else 0.0
 
 
-def _batch(memory: Memory, arrived: tuple[int, ...], guards: Judges) -> npt.NDArray[np.int64]:
-    """Before which fit old queries that judge came, (G,)."""
-    parts = [batch_of(memory, arrived, queries.queries) for _, queries in guards]
-    return torch.cat([torch.empty(0, dtype=torch.int64), *parts]).numpy()
-
-
 def _batches(memory: Memory, arrived: tuple[int, ...], guards: Judges, before: Scores, after: Scores) -> list[Batch]:
     """What a step did to old queries, apart by the fit before which they came."""
     if not guards:
         return []
-    batch = _batch(memory, arrived, guards)
+    batch = torch.cat([batch_of(memory, arrived, queries.queries) for _, queries in guards]).numpy()
     apart = [batch == place for place in range(len(arrived) + 1)]
     return [
         Batch(queries=int(inside.sum()), before=float(before[inside].mean()), after=float(after[inside].mean()))
