@@ -27,7 +27,14 @@ def lift(world):
     lift = world.lift()
     index, rng = lift.index, torch.Generator().manual_seed(0)
     model = LiftModel(index.channels, Similarity(index.metric), QUICK.model).eval()
-    for weight in (model.query_map.lin.weight, model.ranker.lin_state.weight, model.ranker.lin_attr.weight):
+    ranker = model.ranker
+    opinions = (
+        ranker.lin_state.weight,
+        ranker.lin_attr.weight,
+        *ranker.embed_node.parameters(),
+        *ranker.convs.parameters(),
+    )
+    for weight in (model.query_map.lin.weight, *opinions):
         weight.data.normal_(0, 0.3, generator=rng)
     queries = torch.from_numpy(index.metric.prepare(world.queries, "queries"))
     trained = [world.query_ids.index(query) for query in world.train]
@@ -108,7 +115,7 @@ def test_effect_of_a_neighbor_is_what_cutting_it_out_does(world, lift):
     """The same subgraph without the node in any tensor."""
     lifted, compared = lift.lifted, 0
     unlinked = ("rows", "mask", "similarity", "node_attr")
-    for number in range(150, 180):
+    for number in range(150, 154):
         query = lift.index.metric.prepare(world.queries[number : number + 1], "query")
         whole = lifted.subgraphs(torch.from_numpy(query))
         rows = whole.rows[0].tolist()
@@ -126,7 +133,7 @@ def test_effect_of_a_neighbor_is_what_cutting_it_out_does(world, lift):
                     effect = lifted.model.ranker(whole)[0, place] - lifted.model.ranker(without)[0, kept.index(place)]
                 assert neighbor.effect == pytest.approx(float(effect), abs=1e-4)
                 compared += 1
-    assert compared > 5
+    assert compared > 10
 
 
 def test_largest_effects_come_first(world, lift):
