@@ -1,5 +1,6 @@
 """What all tests share: seeds, a hypothesis profile, small random graphs and spaces."""
 
+import os
 import random
 
 import faiss
@@ -18,6 +19,8 @@ settings.register_profile("graphlift", deadline=None, max_examples=50, derandomi
 settings.load_profile("graphlift")
 torch.set_num_threads(1)
 faiss.omp_set_num_threads(1)
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # Triton asks when it is imported, and then runs kernels without a device
 
 
 @pytest.fixture(autouse=True)

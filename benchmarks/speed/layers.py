@@ -66,21 +66,23 @@ class Setting:
     gat: nn.Module
 
     @classmethod
-    def draw(cls, shape: Shape, device: str, nodes: int | None = None) -> Setting:
+    def draw(
+        cls, shape: Shape, device: str = "cpu", dtype: torch.dtype = torch.float32, nodes: int | None = None
+    ) -> Setting:
         torch.manual_seed(0)
         nodes = nodes or shape.nodes
-        x = torch.randn(nodes, shape.channels, device=device)
+        x = torch.randn(nodes, shape.channels, device=device, dtype=dtype)
         table = NeighborTable(torch.randint(nodes, (nodes, shape.slots), dtype=torch.int32, device=device))
         ours = RuvectorConv(shape.channels, shape.channels, shape.heads)
         gat = pyg.GATConv(shape.channels, shape.channels // shape.heads, shape.heads)
         stack = Stack(shape.channels, shape.heads)
-        return cls(shape, x, table, ours.to(device), stack.to(device), gat.to(device))
+        return cls(shape, x, table, *(layer.to(device, dtype) for layer in (ours, stack, gat)))
 
     def product(self) -> Callable[[], object]:
         """Products of many rows with a C x C matrix, the machine at its best."""
-        many = torch.randn(ROWS, self.shape.channels, device=self.x.device)
-        matrix = torch.randn(self.shape.channels, self.shape.channels, device=self.x.device)
-        return lambda: [synced(torch.mm(many, matrix)) for _ in range(self._repeats)]
+        many = torch.randn(ROWS, self.shape.channels)
+        matrix = torch.randn(self.shape.channels, self.shape.channels)
+        return lambda: [torch.mm(many, matrix) for _ in range(self._repeats)]
 
     def limit(self, seconds_of_product: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Seconds a node if nothing but `PRODUCTS` products were computed, at the rate that was measured."""
@@ -93,8 +95,8 @@ class Setting:
 
     def native(self, nodes: int) -> Callable[[], object]:
         """The original layer, node by node; its inputs lie ready."""
-        layer = require("ruvector", extra="bench").GnnLayer.from_json(self.ours.cpu().to_ruvector())
-        x, ids = self.x.cpu().numpy(), self.table.ids[:nodes].cpu().numpy()
+        layer = require("ruvector", extra="bench").GnnLayer.from_json(self.ours.to_ruvector())
+        x, ids = self.x.numpy(), self.table.ids[:nodes].numpy()
         inputs = [(x[node], x[row]) for node, row in enumerate(ids)]
         return lambda: [layer.forward(*given) for given in inputs]
 

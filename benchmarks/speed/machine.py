@@ -13,7 +13,7 @@ import torch
 
 import graphlift
 
-PACKAGES = ("torch", "numpy", "faiss-cpu", "hnswlib", "torch-geometric", "ruvector", "numba")
+PACKAGES = ("torch", "numpy", "faiss-cpu", "hnswlib", "torch-geometric", "ruvector", "numba", "triton")
 
 
 def describe() -> dict[str, Any]:

@@ -7,14 +7,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphlift.nn.side_by_side import chunks, fill, side_by_side
+from graphlift.nn.side_by_side import ON_DEVICE, chunks, fill, side_by_side
 
 
 @given(count=st.integers(0, 30), size=st.integers(1, 8))
 def test_chunks_cover_every_row_once(count, size):
-    slices = list(chunks(count, size))
+    slices = list(chunks(torch.empty(count), size))
     assert [row for rows in slices for row in range(count)[rows]] == list(range(count))
     assert all(0 < len(range(count)[rows]) <= size for rows in slices)
+
+
+def test_an_accelerator_takes_more_at_a_time():
+    assert list(chunks(torch.empty(20, device="meta"), 1)) == [slice(0, ON_DEVICE), slice(ON_DEVICE, 2 * ON_DEVICE)]
 
 
 @pytest.mark.parametrize("count", [1, 3])

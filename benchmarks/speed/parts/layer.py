@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks.speed.layers import SHAPES, Setting, Shape, synced
+from benchmarks.speed.layers import SHAPES, Setting, Shape
 from benchmarks.speed.rows import Bar, Row
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import interleaved, ratio, threads
@@ -34,16 +34,16 @@ def measure(settings: Settings) -> list[Row]:
 
 
 def _rivals(shape: Shape, count: int, settings: Settings) -> Iterator[Row]:
-    setting = Setting.draw(shape, settings.device)
+    setting = Setting.draw(shape)
     x, table, edge_index = setting.x, setting.table, setting.table.edge_index
     sample = max(2**24 // shape.channels**2, 20)
     calls = {
-        "ours": lambda: synced(setting.ours(x, table)),
-        "stack": lambda: synced(setting.stack(x, edge_index)),
-        "GATConv": lambda: synced(setting.gat(x, edge_index)),
+        "ours": lambda: setting.ours(x, table),
+        "stack": lambda: setting.stack(x, edge_index),
+        "GATConv": lambda: setting.gat(x, edge_index),
         "product": setting.product(),
     }
-    if count == 1 and settings.device == "cpu":
+    if count == 1:
         calls["native"] = setting.native(sample)
     with threads(count):
         seconds = interleaved(calls, rounds=3, warm_up=1)
@@ -62,8 +62,8 @@ def _growth(settings: Settings) -> Iterator[Row]:
     with threads(settings.threads[-1]):
         for shape in SHAPES:
             sizes = (shape.nodes, *GROWTH.get(shape.channels, ()))
-            drawn = {nodes: Setting.draw(shape, settings.device, nodes) for nodes in sizes}
-            calls = {str(n): lambda s=s: synced(s.ours(s.x, s.table)) for n, s in drawn.items()}
+            drawn = {nodes: Setting.draw(shape, nodes=nodes) for nodes in sizes}
+            calls = {str(n): lambda s=s: s.ours(s.x, s.table) for n, s in drawn.items()}
             seconds = interleaved(calls, rounds=2, warm_up=1)
             for nodes in sizes[1:]:
                 value = ratio(seconds[str(sizes[0])] / sizes[0], seconds[str(nodes)] / nodes)

@@ -24,10 +24,10 @@ def measure(settings: Settings) -> list[Row]:
 
 
 def _rivals(shape: Shape, count: int, settings: Settings) -> Iterator[Row]:
-    setting = Setting.draw(shape, settings.device)
+    setting = Setting.draw(shape)
     calls = {
-        "ours": _step(setting.ours, setting.x, setting.table),
-        "stack": _step(setting.stack, setting.x, setting.table.edge_index),
+        "ours": step_of(setting.ours, setting.x, setting.table),
+        "stack": step_of(setting.stack, setting.x, setting.table.edge_index),
         "product": setting.product(),
     }
     with threads(count):
@@ -40,7 +40,8 @@ def _rivals(shape: Shape, count: int, settings: Settings) -> Iterator[Row]:
         yield Row(str(shape), speed, ratio(theirs, seconds["ours"]), rival, bar=bar, figures=figures)
 
 
-def _step(layer: nn.Module, x: torch.Tensor, links: object) -> Callable[[], object]:
+def step_of(layer: nn.Module, x: torch.Tensor, links: object) -> Callable[[], object]:
+    """A training step of a layer, timed to its end."""
     optimizer = torch.optim.Adam(layer.parameters(), lr=1e-3)
 
     def step() -> None:

@@ -135,7 +135,8 @@ class RuvectorConv(nn.Module):
 
         if torch.is_grad_enabled():
             return self._update(*listen(slice(None)))
-        folds = len(neighbors) > self.chunk_size and not (self.training and self.dropout)
+        mixed = torch.is_autocast_enabled(states.device.type)  # folded weights have one type
+        folds = len(neighbors) > self.chunk_size and not mixed and not (self.training and self.dropout)
         update = self._folded_update() if folds else self._update
         return fill(self._room(len(neighbors)), self.chunk_size, lambda rows: update(*listen(rows)))
 

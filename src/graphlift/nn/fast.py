@@ -21,18 +21,21 @@ SMALL = 2**21
 def kernels(work: int, *tensors: Tensor) -> ModuleType | None:
     """The compiled loops, or None where plain torch should do the work.
 
-    They need the extra ``fast``, float32 or float64 on the processor, and enough to do.
+    On the processor they need the extra ``fast``, float32 or float64, and enough to do. On a CUDA device they need
+    Triton, and float32 or half precision.
 
     Args:
         work: multiply-adds of the call.
         tensors: what will be computed with; all of one type.
     """
     first = tensors[0]
-    if work < SMALL or first.dtype not in (torch.float32, torch.float64):
+    if any(tensor.device != first.device or tensor.dtype != first.dtype for tensor in tensors):
         return None
-    if any(tensor.device.type != "cpu" or tensor.dtype != first.dtype for tensor in tensors):
-        return None
-    return loops("graphlift.nn.kernels")
+    if first.is_cuda and first.dtype in (torch.float32, torch.bfloat16, torch.float16):
+        return loops("graphlift.nn.cuda_kernels")
+    if first.device.type == "cpu" and first.dtype in (torch.float32, torch.float64) and work >= SMALL:
+        return loops("graphlift.nn.kernels")
+    return None
 
 
 @cache
@@ -40,17 +43,19 @@ def loops(package: str) -> ModuleType | None:
     """A package of compiled loops, or None without the extra ``fast``."""
     try:
         return import_module(package)
-    except (ImportError, RuntimeError):  # not installed, or Numba finds no place where it may keep what it compiled
+    except (ImportError, RuntimeError):  # not installed, or no place is found where it may keep what it compiled
         return None
 
 
 def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
     """Run ``kernel(first, last, *arguments)`` over range(size), on as many threads as torch uses.
 
-    Tensors reach the kernel as contiguous arrays that share their memory. What a kernel writes to must be contiguous.
+    Tensors reach the kernel contiguous, those of the processor as arrays that share their memory. What a kernel writes
+    to must be contiguous.
     """
     arrays = [array(argument) if isinstance(argument, Tensor) else argument for argument in arguments]
-    threads = min(torch.get_num_threads(), size)
+    on_device = any(isinstance(argument, Tensor) and argument.is_cuda for argument in arguments)
+    threads = 1 if on_device else min(torch.get_num_threads(), size)
     if threads <= 1:
         kernel(0, size, *arrays)
         return
@@ -63,8 +68,9 @@ def run(kernel: Callable[..., None], size: int, *arguments: Any) -> None:
 
 
 def array(tensor: Tensor) -> Any:
-    """A contiguous array for a kernel, which shares the tensor's memory if that is contiguous, too."""
-    return tensor.detach().contiguous().numpy()
+    """What a kernel takes for a tensor: contiguous, in the same memory if the tensor is contiguous, too."""
+    contiguous = tensor.detach().contiguous()
+    return contiguous if tensor.is_cuda else contiguous.numpy()
 
 
 @cache

@@ -37,7 +37,7 @@ def neighbor_attention(
     Same numbers and gradients as `plain`. The difference is memory and time: nodes are taken ``chunk_size`` at a time,
     also in the backward pass, which computes the attention again instead of keeping it. So nothing of N d C numbers
     is ever held, and what is held stays in the processor's cache. Loops over neighbors are compiled where the extra
-    ``fast`` is installed. Under autocast, and only there, it is `plain`, all nodes at once.
+    ``fast`` is installed, and on CUDA devices. Under autocast anywhere else it is `plain`, all nodes at once.
 
     Args:
         query: what each node asks, head by head.
@@ -60,10 +60,17 @@ def neighbor_attention(
         >>> attended.tolist(), mean.tolist()
         ([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     """
-    if torch.is_autocast_enabled(query.device.type):
+    device = query.device.type
+    if not torch.is_autocast_enabled(device):
+        attended, mean = _InChunks.apply(query, messages, ids, share, bias, key, value, chunk_size)
+        return attended, mean
+    dtype = torch.get_autocast_dtype(device)
+    if fast.kernels(0, messages.to(dtype)) is None:
         return plain(query, messages, ids, share, bias, key, value)
-    attended, mean = _InChunks.apply(query, messages, ids, share, bias, key, value, chunk_size)
-    return attended, mean
+    query, messages, share, key, value = (x.to(dtype) for x in (query, messages, share, key, value))
+    bias = None if bias is None else bias.to(dtype)
+    with torch.autocast(device, enabled=False):
+        return neighbor_attention(query, messages, ids, share, bias, key, value, chunk_size)
 
 
 def plain(
@@ -118,7 +125,7 @@ class _InChunks(torch.autograd.Function):
             _per_head(mix[:, :-1], value.mT, out=attended[rows])
             mean[rows] = mix[:, -1]
 
-        side_by_side(compute, list(chunks(len(query), chunk_size)), threads_for(query))
+        side_by_side(compute, list(chunks(query, chunk_size)), threads_for(query))
         return attended.flatten(1), mean
 
     @staticmethod
@@ -131,7 +138,8 @@ class _InChunks(torch.autograd.Function):
 
         def compute(pieces: list[slice]) -> tuple[Tensor, Tensor, Tensor]:
             """What these rows add to the gradients that all rows share; their own are written in place."""
-            grad_messages, grad_key, grad_value = (x.new_zeros(x.shape) for x in (messages, key, value))
+            grad_messages = messages.new_zeros(messages.shape, dtype=_sums(messages))
+            grad_key, grad_value = key.new_zeros(key.shape), value.new_zeros(value.shape)
             for rows in pieces:
                 absorbed = _per_head(query[rows], key)
                 grad_mix = messages.new_empty(len(absorbed), absorbed.shape[1] + 1, absorbed.shape[2])
@@ -148,14 +156,14 @@ class _InChunks(torch.autograd.Function):
                 grad_value.baddbmm_(grad_attended[rows].permute(1, 2, 0), mix[:, :-1].transpose(0, 1))
             return grad_messages, grad_key, grad_value
 
-        pieces = list(chunks(len(query), ctx.chunk_size))
+        pieces = list(chunks(query, ctx.chunk_size))
         threads = max(min(threads_for(query), MAX_COPIES, len(pieces)), 1)
         first, *others = side_by_side(compute, [pieces[thread::threads] for thread in range(threads)], threads)
         for other in others:
             for whole, part in zip(first, other, strict=True):
                 whole += part
         grad_messages, grad_key, grad_value = first
-        return grad_query, grad_messages, None, grad_share, grad_bias, grad_key, grad_value, None
+        return grad_query, grad_messages.to(messages), None, grad_share, grad_bias, grad_key, grad_value, None
 
 
 def _attend(absorbed: Tensor, messages: Tensor, ids: Tensor, share: Tensor, bias: Tensor | None) -> Tensor:
@@ -187,7 +195,7 @@ def _attend_backward(
         alpha, grad_scores = weights[:, :-1], grad_weights[:, :-1]
         grad_scores.sub_((alpha * grad_scores).sum(dim=-1, keepdim=True)).mul_(alpha)
         grad_gathered = weights.mT @ grad_mix + grad_scores.mT @ absorbed
-        grad_messages.index_add_(0, ids.clamp(min=0).flatten(), grad_gathered.flatten(0, 1))
+        grad_messages.index_add_(0, ids.clamp(min=0).flatten(), grad_gathered.flatten(0, 1).to(grad_messages))
         return weights @ gathered, grad_scores @ gathered, grad_weights
     mix, grad_absorbed = torch.empty_like(grad_mix), torch.empty_like(absorbed)
     weights, grad_weights = (grad_mix.new_empty(len(ids), grad_mix.shape[1], ids.shape[1]) for _ in range(2))
@@ -202,6 +210,11 @@ def _per_head(x: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
     out = x.new_empty(*x.shape[:2], weight.shape[2]) if out is None else out
     torch.bmm(x.transpose(0, 1), weight, out=out.transpose(0, 1))
     return out
+
+
+def _sums(x: Tensor) -> torch.dtype:
+    """In what many numbers are added up: half precision would drop those that come late."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _rows(bias: Tensor | None, rows: slice) -> Tensor | None:
