@@ -46,22 +46,25 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
         raise RuntimeError("this lift has no compiled search; the extra `fast` is needed")
     loops = fast.loops("graphlift.serving.kernels")
     beam = it.walk.beam(it.num_walked, lifted.beam())
+    maps, terrain, past_queries, past_beam, scoring_parts, stranger = (
+        loops.Pinned(part) if isinstance(part, tuple) else part for part in it.parts
+    )
 
     def walk(queries: Queries, found: Found) -> None:
-        lifted_queries = loops.lift(queries, it.maps, 0)[0]
-        loops.walk_span(0, len(queries), lifted_queries, it.walk.terrain, beam, found.similarity, found.walked)
+        lifted_queries = loops.lift(queries, maps, 0)[0]
+        loops.walk_span(0, len(queries), lifted_queries, terrain, beam, found.similarity, found.walked)
 
     def memory(queries: Queries, found: Found) -> None:
-        loops.recall(loops.lift(queries, it.maps, 0)[1], *it.past, found.near, found.past)
+        loops.recall(loops.lift(queries, maps, 0)[1], past_queries, past_beam, found.near, found.past)
 
     def strangers(queries: Queries, found: Found) -> None:
-        loops.find_strange(queries, found.near, found.past, it.stranger, found.strange)
+        loops.find_strange(queries, found.near, found.past, stranger, found.strange)
 
     def scoring(queries: Queries, found: Found) -> None:
-        drawn = queries, loops.lift(queries, it.maps, 0)[0], found.walked, found.past
-        loops.score(*drawn, it.space, it.rankers, it.counts, found.rows, found.scores)
+        lifted_queries = loops.lift(queries, maps, 0)[0]
+        loops.score(queries, lifted_queries, found.walked, found.past, scoring_parts, found.rows, found.scores)
 
     def encoder(queries: Queries, _: Found) -> None:
-        loops.lift(queries, it.maps, 0)
+        loops.lift(queries, maps, 0)
 
     return {part.__name__: part for part in (walk, memory, strangers, scoring, encoder)}

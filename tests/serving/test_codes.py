@@ -12,7 +12,7 @@ kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 
 def scanned(index, queries, k):
     near, found = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
-    codes = codes_of(kernels, index.vectors, index.metric)
+    codes = kernels.Pinned(codes_of(kernels, index.vectors, index.metric))
     kernels.scan(queries, codes, near, found)
     return near, found
 

@@ -62,9 +62,9 @@ def scored(space, ranker, drawn, recalled):
     size = len(walk), walk.shape[1] + recalled
     rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
     counts = kernels.Counts(walk.shape[1], recalled, NODES)
-    rankers = kernels.Rankers(kernels.fold([ranker]), np.zeros(len(space.memory), dtype=np.int64))
-    given = frozen, lifted, walk, near, kernels.Ground.of(space), rankers, counts
-    kernels.score(*given, rows, scores)
+    rankers = kernels.Rankers([kernels.fold(ranker)], np.zeros(len(space.memory), dtype=np.int64))
+    scoring = kernels.Scoring(kernels.Ground.of(space), rankers, counts)
+    kernels.score(frozen, lifted, walk, near, kernels.Pinned(scoring), rows, scores)
     return torch.from_numpy(rows), torch.from_numpy(scores)
 
 
@@ -152,7 +152,7 @@ def test_a_search_is_the_same_step_by_step(metric, shortlisted):
 def test_many_past_queries_are_walked(monkeypatch):
     monkeypatch.setattr("graphlift.lifted.SCANNED_PAST", 50)
     compiled, plain, queries = made()
-    assert len(compiled.compiled.past[0].paths.links) == 100
+    assert len(compiled.compiled.parts.past_queries.paths.links) == 100
     assert_finds_the_same(compiled, plain, queries, 5)
 
 

@@ -22,7 +22,7 @@ def test_lifts_as_the_model_does(metric, count):
             torch.nn.init.normal_(parameter, std=0.3)
     queries = torch.from_numpy(metric.prepare(torch.randn(max(count, 1), 7), "queries"))[:count]
     for turn in range(2):
-        lifted, past_vectors = kernels.lift(queries.numpy(), kernels.maps_of(model), turn)
+        lifted, past_vectors = kernels.lift(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), turn)
         with torch.inference_mode():
             expected = model.lift_queries(queries, documents, turn=turn)
             past = model.past_vectors(queries, expected)

@@ -33,7 +33,7 @@ class CodedWalk:
 
     Attributes:
         misleads: whether codes are too coarse for these vectors, so that the walk finds less than FAISS's.
-        terrain: what the loop `walk_span` takes.
+        terrain: what the loop `walk_span` takes once it is pinned.
 
     Example:
         >>> index = HnswIndex.build(np.eye(3, dtype=np.float32))
@@ -47,6 +47,7 @@ class CodedWalk:
         codes, paths, self.misleads = _MADE.get(index.linked) or _made(kernels, index)
         removed = np.require(index.removed.mask, requirements=["C", "W"])
         self.terrain = kernels.Terrain(codes._replace(vectors=index.x.numpy()), paths, removed)
+        self._pinned = kernels.Pinned(self.terrain)
 
     @classmethod
     def of(cls, index: object) -> Self | None:
@@ -67,7 +68,7 @@ class CodedWalk:
         queries = np.require(queries, requirements=["C", "W"])  # loops are compiled anew for arrays of any other kind
         beam = self.beam(k, self.index.checked_ef(ef_search))
         values, rows = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
-        fast.run(self._walk, len(queries), queries, self.terrain, beam, values, rows)
+        fast.run(self._walk, len(queries), queries, self._pinned, beam, values, rows)
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):  # nodes without incoming links cannot be walked to
             values[short], rows[short] = self.index.search_rows(queries[short], k, ef_search)
@@ -99,7 +100,7 @@ def _misleads(kernels: Any, linked: LinkedRows, codes: Any, paths: Any) -> bool:
     theirs, rows = linked.search(sample, k, linked.ef_search)
     theirs[rows < 0] = -np.inf  # what no link leads to is found by neither
     ours, found = np.empty_like(theirs), np.empty(theirs.shape, dtype=np.int64)
-    terrain = kernels.Terrain(codes, paths, np.zeros(len(linked), dtype=np.bool_))
+    terrain = kernels.Pinned(kernels.Terrain(codes, paths, np.zeros(len(linked), dtype=np.bool_)))
     fast.run(kernels.walk_span, len(sample), sample, terrain, max(k, linked.ef_search), ours, found)
     farthest = theirs[:, -1:]
     as_near = ours >= np.where(np.isfinite(farthest), farthest - 1e-5 * np.abs(farthest), -np.inf)

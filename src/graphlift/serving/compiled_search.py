@@ -58,7 +58,8 @@ class CompiledSearch:
             model must have no bounds.
 
     Attributes:
-        maps, past, walk, space, rankers, counts, stranger: what the loops are given, for their parts.
+        walk: through the lifted documents.
+        parts: what the loops are given once it is pinned.
     """
 
     def __init__(
@@ -74,13 +75,19 @@ class CompiledSearch:
         config, self._search, self.walk = model.config, kernels.search, walk
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
-        self.maps, self.past = kernels.maps_of(model), _past(kernels, past, self.num_past)
         of_past = model.turn_of_past(torch.arange(len(space.memory)))
-        self.rankers = kernels.Rankers(kernels.fold(model.rankers), of_past.numpy())
-        self.space = kernels.Ground.of(space)
-        self.counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
-        self.stranger = _stranger(kernels, model, familiarity, frozen or walk)
-        self._parts = self.maps, walk.terrain, *self.past, self.space, self.rankers, self.counts, self.stranger
+        self.parts = kernels.Parts(
+            kernels.maps_of(model),
+            walk.terrain,
+            *_past(kernels, past, self.num_past),
+            kernels.Scoring(
+                kernels.Ground.of(space),
+                kernels.Rankers([kernels.fold(ranker) for ranker in model.rankers], of_past.numpy()),
+                kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes),
+            ),
+            _stranger(kernels, model, familiarity, frozen or walk),
+        )
+        self._pinned = kernels.Pinned(self.parts)
 
     @classmethod
     def of(
@@ -104,9 +111,9 @@ class CompiledSearch:
         )
         found = Found(rows, scores, walked, similarity, past, near, np.empty(count, dtype=np.bool_))
         if count == 1:
-            self._search(0, 1, queries, beam, *self._parts, *found)
+            self._search(0, 1, queries, beam, self._pinned, *found)
         else:
-            fast.run(self._search, count, queries, beam, *self._parts, *found)
+            fast.run(self._search, count, queries, beam, self._pinned, *found)
         return None if count and scores[:, 0].min() == -np.inf else found
 
 

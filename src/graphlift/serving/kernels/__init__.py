@@ -19,7 +19,8 @@ from graphlift.serving.kernels.codes import scan
 from graphlift.serving.kernels.folding import fold as fold
 from graphlift.serving.kernels.maps import Maps, lift
 from graphlift.serving.kernels.maps import maps_of as maps_of
-from graphlift.serving.kernels.ranker import Weights, one_of, rank
+from graphlift.serving.kernels.pinned import Pinned as Pinned
+from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
 from graphlift.serving.kernels.walk import Terrain as Terrain
@@ -51,11 +52,11 @@ class Rankers(NamedTuple):
     """Rankers in turns (`graphlift.nn.turns`).
 
     Attributes:
-        weights: of all.
+        weights: of each.
         of_past: the turn of each past query, (Q,).
     """
 
-    weights: Weights
+    weights: list[Weights]
     of_past: Array
 
 
@@ -67,20 +68,32 @@ class Counts(NamedTuple):
     num_past_nodes: int
 
 
+class Scoring(NamedTuple):
+    """What candidates are drawn and scored by."""
+
+    ground: Ground
+    rankers: Rankers
+    counts: Counts
+
+
+class Parts(NamedTuple):
+    """All that a search goes by; past queries without links are scanned."""
+
+    maps: Maps
+    documents: Terrain
+    past_queries: Terrain
+    past_beam: int
+    scoring: Scoring
+    stranger: Stranger
+
+
 @compiled
 def search(
     first: int,
     last: int,
     queries: Array,
     beam: int,
-    maps: Maps,
-    documents: Terrain,
-    past_queries: Terrain,
-    past_beam: int,
-    ground: Ground,
-    rankers: Rankers,
-    counts: Counts,
-    stranger: Stranger,
+    parts: Parts,
     rows: Array,
     scores: Array,
     walked: Array,
@@ -94,13 +107,13 @@ def search(
     Queries of which some walk finds too few are left without scores.
     """
     frozen, span = queries[first:last], slice(first, last)
-    lifted, past_vectors = lift(frozen, maps, len(maps.matrix) - 1)
+    lifted, past_vectors = lift(frozen, parts.maps, len(parts.maps.matrix) - 1)
     rows[span], scores[span] = 0, F4(-math.inf)
-    recall(past_vectors, past_queries, past_beam, near[span], past[span])
-    if find_strange(frozen, near[span], past[span], stranger, strange[span]):
-        _lift_in_turn(frozen, past[span], maps, rankers, lifted)
-        walk(lifted, documents, beam, similarity[span], walked[span])
-        score(frozen, lifted, walked[span], past[span], ground, rankers, counts, rows[span], scores[span])
+    recall(past_vectors, parts.past_queries, parts.past_beam, near[span], past[span])
+    if find_strange(frozen, near[span], past[span], parts.stranger, strange[span]):
+        _lift_in_turn(frozen, past[span], parts.maps, parts.scoring.rankers, lifted)
+        walk(lifted, parts.documents, beam, similarity[span], walked[span])
+        score(frozen, lifted, walked[span], past[span], parts.scoring, rows[span], scores[span])
 
 
 @compiled
@@ -134,26 +147,19 @@ def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, s
 
 @compiled
 def score(
-    frozen: Array,
-    lifted: Array,
-    walked: Array,
-    past: Array,
-    ground: Ground,
-    rankers: Rankers,
-    counts: Counts,
-    rows: Array,
-    scores: Array,
+    frozen: Array, lifted: Array, walked: Array, past: Array, scoring: Scoring, rows: Array, scores: Array
 ) -> None:
     """Candidates of B queries, best first, and their scores, into rows and scores (B, n), as wide as can be.
 
     What the walk found behind the first ``num_walked`` is no candidate. Where it found too few, nothing is.
     """
+    ground, rankers, counts = scoring.ground, scoring.rankers, scoring.counts
     for query in range(len(frozen)):
         found, heard = walked[query, : counts.num_walked], past[query]
         if _is_full(walked[query]) and _is_full(heard):
-            recalled, nodes = counts.num_recalled, counts.num_past_nodes
-            drawn = draw(frozen[query], lifted[query], found, heard, ground, recalled, nodes)
-            weights = one_of(rankers.weights, _turn(heard, rankers))
+            nodes = counts.num_past_nodes
+            drawn = draw(frozen[query], lifted[query], found, heard, ground, counts.num_recalled, nodes)
+            weights = rankers.weights[_turn(heard, rankers)]
             put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])
 
 
@@ -164,13 +170,15 @@ def _lift_in_turn(frozen: Array, past: Array, maps: Maps, rankers: Rankers, lift
         for query in range(len(frozen)):
             turn = _turn(past[query], rankers) if _is_full(past[query]) else len(maps.matrix) - 1
             if turn < len(maps.matrix) - 1:
-                lifted[query] = lift(frozen[query : query + 1], maps, turn)[0][0]
+                again = lift(frozen[query : query + 1], maps, turn)[0]
+                for c in range(lifted.shape[1]):
+                    lifted[query, c] = again[0, c]
 
 
 @inner
 def _turn(past: Array, rankers: Rankers) -> int:
     """Whose turn it is to score a query with these past ones near it, nearest first."""
-    count = len(rankers.weights.scale)
+    count = len(rankers.weights)
     votes, turn = np.zeros(count, F4), count - 1
     if count > 1:
         for place in range(len(past)):

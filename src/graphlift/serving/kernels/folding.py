@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from graphlift.nn.conv import RuvectorConv
-from graphlift.nn.kernels.elementary import Array
+from graphlift.nn.kernels.elementary import F4, Array
 from graphlift.nn.ranker import EDGE_SCALE, SubgraphRanker
 from graphlift.serving.kernels.ranker import Weights
 
@@ -42,12 +40,8 @@ class _Affine:
 
 
 @torch.no_grad()
-def fold(rankers: Sequence[SubgraphRanker]) -> Weights:
-    """The weights of rankers of one shape as they stand now, stacked."""
-    return Weights(*(np.stack(parts) for parts in zip(*map(_folded, rankers), strict=True)))
-
-
-def _folded(ranker: SubgraphRanker) -> Weights:
+def fold(ranker: SubgraphRanker) -> Weights:
+    """The weights of a ranker as they stand now."""
     convs = [cast("RuvectorConv", conv) for conv in ranker.convs]
     layers = [_layer(ranker, conv, first=number == 0) for number, conv in enumerate(convs)]
     node, past = (_Affine.of(part[0]) for part in (ranker.embed_node, ranker.embed_past))
@@ -65,11 +59,11 @@ def _folded(ranker: SubgraphRanker) -> Weights:
         **{name: _array(torch.stack([layer[name] for layer in layers])) for name in layers[0]},
         alone_state=_array((alone @ embedded.matrix).flatten()),
         alone_attr=_array(ranker.lin_attr.weight.flatten()),
-        alone_bias=_array((alone @ embedded.shift).squeeze()),
-        scale=_array(ranker.scale),
+        alone_bias=F4((alone @ embedded.shift).item()),
+        scale=F4(ranker.scale.item()),
         out_state=_array(ranker.lin_state.weight.flatten()),
-        out_bias=_array(ranker.lin_state.bias.squeeze()),
-        num_shortlisted=np.array(ranker.num_shortlisted or EVERYONE),
+        out_bias=F4(ranker.lin_state.bias.item()),
+        num_shortlisted=ranker.num_shortlisted or EVERYONE,
     )
 
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS
+from graphlift.serving.kernels.blocks import LANES
 from graphlift.serving.kernels.prefetch import prefetch
-from graphlift.serving.kernels.products import dot, products
+from graphlift.serving.kernels.products import add_to_block
 from graphlift.serving.kernels.subgraph import Drawn, Ground, wide
 
 LINK_CHANNELS = len(EDGE_ATTRS)
+CHUNK = 64
+"""Channels at a time, so that those of all candidates stay in the first caches."""
 SIEVE = 2048
 """Rows that are told apart at a glance."""
 _FREE, _CROWDED = -1, -2
@@ -29,7 +32,8 @@ def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
         prefetch(ground.links, row)
     answered = np.zeros((len(drawn.answered), wide(len(rows))), F4)
     for i in range(len(rows)):
-        answered[:, i] = drawn.answered[:, shortlist[i]]
+        for p in range(len(answered)):
+            answered[p, i] = drawn.answered[p, shortlist[i]]
     links = np.empty((LINK_CHANNELS, len(rows) + len(drawn.past), answered.shape[1]), F4)
     _among(ground.lifted, rows, ground.past_lifted, drawn.past, ground, links[0])
     _among(ground.frozen, rows, ground.past_frozen, drawn.past, ground, links[1])
@@ -41,27 +45,31 @@ def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
 @inner
 def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
     """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w)."""
-    n = len(rows)
+    n, channels, width = len(rows), vectors.shape[1], links.shape[1]
+    some, above, square = np.empty((len(links), CHUNK), F4), np.empty((CHUNK, width), F4), np.zeros(len(links), F4)
     links[:] = 0
-    for j in range(0, n, 2):
-        other = min(j + 1, n - 1)
-        for i in range(j // 4 * 4, n, 4):  # what lies before is known from the other side
-            products(vectors, rows[j], rows[other], vectors, rows, i, links, j, other)
-    for j in range(n):
-        for i in range(j // 4 * 4):
-            links[j, i] = links[i, j]
-    for p in range(0, len(past), 2):
-        other = min(p + 1, len(past) - 1)
-        for i in range(0, n, 4):
-            products(past_vectors, past[p], past[other], vectors, rows, i, links, n + p, n + other)
-    if ground.by_distance:
-        square = np.empty(n, F4)
-        for i in range(n):
-            square[i] = dot(vectors[rows[i]], vectors[rows[i]])
+    for start in range(0, channels, CHUNK):
+        count = min(CHUNK, channels - start)
         for j in range(len(links)):
-            own = square[j] if j < n else dot(past_vectors[past[j - n]], past_vectors[past[j - n]])
+            row, copy = vectors[rows[j]] if j < n else past_vectors[past[j - n]], some[j]
+            for c in range(count):
+                copy[c] = row[start + c]
+                square[j] += copy[c] * copy[c]
+        for i in range(0, width, 4):  # four at a time, as a column written alone would meet every line of the cache
+            w, x = some[min(i, n - 1)], some[min(i + 1, n - 1)]
+            y, z = some[min(i + 2, n - 1)], some[min(i + 3, n - 1)]
+            for c in range(count):
+                above[c, i], above[c, i + 1], above[c, i + 2], above[c, i + 3] = w[c], x[c], y[c], z[c]
+        for column in range(0, width, LANES):
+            add_to_block(some[:, :count], above[:count], links, 0, min(column + LANES, n), column)
+            add_to_block(some[:, :count], above[:count], links, n, len(links), column)
+    for j in range(n):  # what lies below the diagonal is known from above
+        for i in range(j // LANES * LANES):
+            links[j, i] = links[i, j]
+    if ground.by_distance:
+        for j in range(len(links)):
             for i in range(n):
-                links[j, i] += links[j, i] - square[i] - own
+                links[j, i] += links[j, i] - square[i] - square[j]
     links *= ground.inverse
 
 

@@ -54,7 +54,9 @@ def lift(queries: Array, maps: Maps, turn: int) -> tuple[Array, Array]:
     width = len(shift) - channels
     product = np.empty((count, len(shift)), F4)
     lifted, past = np.empty((count, channels), F4), np.empty((count, width), F4)
-    product[:] = shift
+    for query in range(count):
+        for c in range(len(shift)):
+            product[query, c] = shift[c]
     add_product(queries, matrix, product)
     for query in range(count):
         row, factor = product[query], F4(1)

@@ -13,24 +13,31 @@ from graphlift.serving.kernels.blocks import LANES, TALL, block_of_1, block_of_2
 def add_product(a: Array, b: Array, out: Array) -> None:
     """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 16 divides n."""
     rows, width = out.shape
-    whole, even = width - width % LANES, rows - rows % TALL
+    whole = width - width % LANES
     for column in range(0, whole, LANES):  # outside, so that these columns of b stay in the first cache
-        for row in range(0, even, TALL):
-            tall(a, b, out, row, column)
-        row = even
-        if row + 4 <= rows:
-            block_of_4(a, b, out, row, column)
-            row += 4
-        if row + 2 <= rows:
-            block_of_2(a, b, out, row, column)
-            row += 2
-        if row < rows:
-            block_of_1(a, b, out, row, column)
+        add_to_block(a, b, out, 0, rows, column)
     for row in range(rows if whole < width else 0):
         for k in range(len(b)):
             factor = a[row, k]
             for column in range(whole, width):
                 out[row, column] += factor * b[k, column]
+
+
+@inner
+def add_to_block(a: Array, b: Array, out: Array, first: int, last: int, column: int) -> None:
+    """`add_product` for rows first to last and the `LANES` columns from ``column`` on."""
+    row = first
+    while row + TALL <= last:
+        tall(a, b, out, row, column)
+        row += TALL
+    if row + 4 <= last:
+        block_of_4(a, b, out, row, column)
+        row += 4
+    if row + 2 <= last:
+        block_of_2(a, b, out, row, column)
+        row += 2
+    if row < last:
+        block_of_1(a, b, out, row, column)
 
 
 @inner
@@ -50,31 +57,6 @@ def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
         dot_block(x.reshape(1, -1), vectors, rows, at, out.reshape(1, -1))
     for at in range(whole, len(rows)):
         out[at] = dot(x, vectors[rows[at]])
-
-
-@inner
-def products(a: Array, x: int, y: int, b: Array, rows: Array, first: int, out: Array, to_x: int, to_y: int) -> None:
-    """Products of rows x and y of a with four of some rows of b, to the same places of rows ``to_x`` and ``to_y``.
-
-    The four are those from ``first`` on; the last one again where there are no more, for outputs that are wide enough.
-    Two by four is what fits the registers of a processor without AVX-512: six loads for eight sums. Rows are numbers
-    here, as making views of them would take as long as the sums.
-    """
-    last = len(rows) - 1
-    r0, r1, r2, r3 = rows[first], rows[min(first + 1, last)], rows[min(first + 2, last)], rows[min(first + 3, last)]
-    x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = a.dtype.type(0)
-    for c in range(a.shape[1]):
-        e, f, g0, g1, g2, g3 = a[x, c], a[y, c], b[r0, c], b[r1, c], b[r2, c], b[r3, c]
-        x0 += e * g0
-        x1 += e * g1
-        x2 += e * g2
-        x3 += e * g3
-        y0 += f * g0
-        y1 += f * g1
-        y2 += f * g2
-        y3 += f * g3
-    out[to_x, first], out[to_x, first + 1], out[to_x, first + 2], out[to_x, first + 3] = x0, x1, x2, x3
-    out[to_y, first], out[to_y, first + 1], out[to_y, first + 2], out[to_y, first + 3] = y0, y1, y2, y3
 
 
 @inner

@@ -7,7 +7,7 @@ as torch keeps them. Past queries are too few for that: their states have channe
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from graphlift.serving.kernels.subgraph import Drawn, Ground
 
 class Weights(NamedTuple):
     """A ranker's weights, multiplied ahead where nothing lies between two of them; layers stacked on the first axis.
-
-    Those of several rankers, for `one_of`, have another axis before all others.
 
     Rows of ``listen`` are update gate, reset gate, query, message, key and value of a candidate, columns of ``tell``
     message, key and value of a past query, rows of ``heard`` and ``mean`` update gate, reset gate and candidate state.
@@ -38,9 +36,9 @@ class Weights(NamedTuple):
         edge: (L, H, number of `EDGE_ATTRS`).
         gain, offset: of the normalisation, (L, C).
         eps, keep: (L,).
-        alone_state, alone_attr, alone_bias, scale: of scores of candidates alone, (C,), (number of `NODE_ATTRS`,), ().
-        out_state, out_bias: of what messages add, (C,), ().
-        num_shortlisted: how many candidates exchange messages, ().
+        alone_state, alone_attr, alone_bias, scale: of scores of candidates alone, (C,), (number of `NODE_ATTRS`,).
+        out_state, out_bias: of what messages add, (C,).
+        num_shortlisted: how many candidates exchange messages.
     """
 
     node_mean: Array
@@ -66,46 +64,11 @@ class Weights(NamedTuple):
     keep: Array
     alone_state: Array
     alone_attr: Array
-    alone_bias: Any
-    scale: Any
+    alone_bias: np.float32
+    scale: np.float32
     out_state: Array
-    out_bias: Any
-    num_shortlisted: Any
-
-
-@inner
-def one_of(weights: Weights, number: int) -> Weights:
-    """The weights of one of several rankers."""
-    return Weights(
-        weights.node_mean[number],
-        weights.node_deviation[number],
-        weights.past_mean[number],
-        weights.past_deviation[number],
-        weights.node_in[number],
-        weights.node_bias[number],
-        weights.past_in[number],
-        weights.past_bias[number],
-        weights.listen[number],
-        weights.listen_bias[number],
-        weights.tell[number],
-        weights.tell_bias[number],
-        weights.heard[number],
-        weights.heard_bias[number],
-        weights.mean[number],
-        weights.state[number],
-        weights.edge[number],
-        weights.gain[number],
-        weights.offset[number],
-        weights.eps[number],
-        weights.keep[number],
-        weights.alone_state[number],
-        weights.alone_attr[number],
-        weights.alone_bias[number],
-        weights.scale[number],
-        weights.out_state[number],
-        weights.out_bias[number],
-        weights.num_shortlisted[number],
-    )
+    out_bias: np.float32
+    num_shortlisted: int
 
 
 @inner
@@ -177,7 +140,9 @@ def _linear(x: Array, weight: Array, bias: Array) -> Array:
 def _told(x: Array, weight: Array, bias: Array) -> Array:
     """(S, K) -> (S, R), with the weight (K, R)."""
     out = np.empty((len(x), weight.shape[1]), F4)
-    out[:] = bias
+    for p in range(len(x)):
+        for r in range(len(bias)):
+            out[p, r] = bias[r]
     add_product(x, weight, out)
     return out
 

@@ -189,7 +189,9 @@ def _recall(
                 known += 1
             votes[table[slot, 1]] += vote
     best = _most_voted(voted, votes, len(walked), known, num_recalled)
-    rows = np.concatenate((walked, voted[best]))
+    rows = np.empty(len(walked) + len(best), np.int64)
+    for place in range(len(rows)):
+        rows[place] = walked[place] if place < len(walked) else voted[best[place - len(walked)]]
     for place in range(len(walked), known):  # who was not recalled is no candidate
         table[slot_of(table, voted[place]), 1] = FREE
     for place in range(len(walked), len(rows)):

@@ -59,7 +59,7 @@ def walk(queries: Array, terrain: Terrain, beam: int, best: Array, found: Array)
     Rows that are removed are walked over and left out. Those behind the graph are compared with all queries. ``found``
     is -1 where there are fewer than k.
     """
-    known, paths, removed = terrain
+    known, paths, removed = terrain.codes, terrain.paths, terrain.removed
     code = np.zeros(known.codes.shape[1], np.int16)
     linked, count = len(known.codes), len(known.vectors)
     scores, pool = np.empty(beam, F4), np.empty(beam + count - linked, np.int64)
