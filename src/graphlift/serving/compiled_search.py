@@ -44,7 +44,7 @@ class CompiledSearch:
     """Lifts queries, finds past ones, walks, draws subgraphs and scores candidates.
 
     Between these steps a single query would spend more time in Python than in some of the steps. The weights are
-    multiplied ahead, as they are now. The first call on a machine compiles the loops, which takes half a minute; later
+    multiplied ahead, as they are now. The first call on a machine compiles the loops, which takes up to a minute; later
     processes load them.
 
     Args:
