@@ -67,6 +67,9 @@ def test_report_tells_what_happened(world):
         "lift, fold 2 of 2",
         "ranker",
         "lift, all queries",
+        "lift, fold 1 of 2, all queries",
+        "lift, fold 2 of 2, all queries",
+        "ranker, all queries",
     ]
     assert set(report.dev_ndcg) == {"before", "lift", "lift and ranker"}
     assert gl.FitReport.model_validate_json(report.model_dump_json()) == report
@@ -83,6 +86,9 @@ def test_a_small_ranker_has_teachers(world):
         "teacher 2 of 2",
         "ranker",
         "lift, all queries",
+        "lift, fold 1 of 2, all queries",
+        "lift, fold 2 of 2, all queries",
+        "ranker, all queries",
     ]
     assert report.published
     assert lift.lifted.model.ranker.num_shortlisted == 8

@@ -79,16 +79,16 @@ def fit(
     before = ndcg(index if current is None else current, held, beam)
     choices = {
         "before": before,
-        "lift": attempt.walk_ndcg,
+        "lift": ndcg(attempt.lifted.walk_index, held, beam, attempt.lifted.lift_queries(held.queries)),
         "lift and ranker": ndcg(attempt.lifted, held, beam),
     }
     after = choices["lift and ranker"]
     sure, interval = gain_is_sure(before, after, config.confidence)
     lifted, recall, relinked = None, None, False
     if sure:
+        if not given:  # the choice is made; what was held out for it may now teach, and be remembered
+            attempt = stages.train_again(queries, attempt)
         lifted = attempt.lifted
-        if not given:  # the choice is made; what was held out for it may now teach the lift, and be remembered
-            lifted = stages.lift_again(queries, attempt.lifted.model.ranker)
         lifted, recall, relinked = navigable(lifted, held.queries)
         set_familiarity_bounds(lifted, false_alarms)
         if current is not None:  # what was told is not forgotten

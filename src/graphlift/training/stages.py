@@ -1,4 +1,4 @@
-"""The stages of a fit: the lift, the ranker and its teachers on cross-fitted candidates, and the lift once more."""
+"""The stages of a fit: the lift, the ranker and its teachers on cross-fitted candidates, and both once more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig
 from graphlift.training.contrast import ContrastObjective
 from graphlift.training.folds import cross_fitted, fold_of
-from graphlift.training.gate import Scores, ndcg, ndcg_of_scores
+from graphlift.training.gate import Scores, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
@@ -40,6 +40,8 @@ MAX_RANKED = 10_000
 """The ranker learns from at most so many queries: their subgraphs are held in memory."""
 STEPS_PER_EPOCH = 6
 """Small training sets are passed over several times an epoch, so that there are at least so many steps."""
+ALL = ", all queries"
+"""In the names of stages that train once more."""
 FEW_PAIRS = 1000
 """With fewer pairs a pass the lift trains in batches of half the size, which makes more steps of them."""
 
@@ -50,13 +52,13 @@ class Attempt:
 
     Attributes:
         lifted: ready to search.
-        walk_ndcg: nDCG@10 of every dev query by the walk alone, before the ranker.
         folds: weights of the lifts that each missed a fold of the queries.
+        teachers: of its ranker.
     """
 
     lifted: LiftedIndex
-    walk_ndcg: Scores
     folds: list[Weights]
+    teachers: list[SubgraphRanker]
 
 
 class Stages:
@@ -85,36 +87,52 @@ class Stages:
 
     def train(self, queries: Memory, dev: Memory) -> Attempt:
         """A model of these queries; the ranker's epoch is chosen on dev."""
-        model = self.fresh_lift(queries, "lift")
-        lifted = LiftedIndex(self.index, model, queries)
-        folds = self.fold_lifts(queries)
-        subgraphs, owners = cross_fitted(self.index, folds, queries, self.ranked(len(queries)))
-        relevance = queries.grade(owners.unsqueeze(1), subgraphs.rows)
+        lifted, folds, lessons = self._drawn(queries)
         drawn = lifted.subgraphs(dev.queries)
 
-        def trained(name: str, ranker: SubgraphRanker, targets: Tensor) -> SubgraphRanker:
-            ranker = ranker.to(self.device)
-            objective = RankingObjective(ranker, subgraphs, relevance, targets=targets)
-
+        def learned(name: str, ranker: SubgraphRanker, teachers: Sequence[SubgraphRanker] = ()) -> SubgraphRanker:
             def evaluate() -> float:
                 return float(ranked_ndcg(ranker, drawn, dev).mean())
 
-            self.run(name, ranker, objective, self.config.ranker, (queries, dev), evaluate)
-            return ranker
+            return self._ranker(name, ranker, lessons, teachers, (queries, dev), evaluate)
 
         count = 0 if self.config.model.num_shortlisted is None else self.config.teachers
         names = [f"teacher {number} of {count}" for number in range(1, count + 1)]
-        teachers = [trained(name, self.fresh_teacher(name), relevance) for name in names]
-        ranker = trained("ranker", deepcopy(model.ranker), taught(teachers, subgraphs, relevance))
-        model.ranker.load_state_dict(ranker.state_dict())
-        walk = ndcg(lifted.walk_index, dev, lifted.beam(), lifted.lift_queries(dev.queries))
-        return Attempt(lifted, walk, [lift_weights(model) for model in folds])
+        teachers = [learned(name, self.fresh_teacher(name)) for name in names]
+        ranker = learned("ranker", deepcopy(lifted.model.ranker), teachers)
+        lifted.model.ranker.load_state_dict(ranker.state_dict())
+        return Attempt(lifted, folds, teachers)
 
-    def lift_again(self, queries: Memory, ranker: SubgraphRanker) -> LiftedIndex:
-        """A lift and a memory of more queries under a ranker that is trained already."""
-        model = self.fresh_lift(queries, "lift, all queries")
-        model.ranker.load_state_dict(ranker.state_dict())
-        return LiftedIndex(self.index, model, queries)
+    def train_again(self, queries: Memory, judged: Attempt) -> Attempt:
+        """The like of a model that was judged, from more queries: the same schedule to its end, the same teachers."""
+        lifted, folds, lessons = self._drawn(queries, ALL)
+        ranker = self._ranker("ranker" + ALL, deepcopy(lifted.model.ranker), lessons, judged.teachers, (queries,))
+        ranker.cold_bonus.copy_(judged.lifted.model.ranker.cold_bonus)
+        lifted.model.ranker.load_state_dict(ranker.state_dict())
+        return Attempt(lifted, folds, judged.teachers)
+
+    def _drawn(self, queries: Memory, of: str = "") -> tuple[LiftedIndex, list[Weights], tuple[Subgraphs, Tensor]]:
+        """A lift of queries, the lifts that each miss a fold, and the subgraphs that these draw, with grades."""
+        lifted = LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries)
+        folds = self.fold_lifts(queries, of)
+        subgraphs, owners = cross_fitted(self.index, folds, queries, self.ranked(len(queries)))
+        lessons = subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows)
+        return lifted, [lift_weights(model) for model in folds], lessons
+
+    def _ranker(
+        self,
+        name: str,
+        ranker: SubgraphRanker,
+        lessons: tuple[Subgraphs, Tensor],
+        teachers: Sequence[SubgraphRanker],
+        memories: tuple[Memory, ...],
+        evaluate: Callable[[], float] | None = None,
+    ) -> SubgraphRanker:
+        """The ranker trained; without ``evaluate`` the last epoch counts."""
+        ranker = ranker.to(self.device)
+        objective = RankingObjective(ranker, *lessons, targets=taught(teachers, *lessons))
+        self.run(name, ranker, objective, self.config.ranker, memories, evaluate)
+        return ranker
 
     def fresh_teacher(self, name: str) -> SubgraphRanker:
         """A ranker of the model's shape that hears all candidates."""
@@ -125,13 +143,13 @@ class Stages:
         """Numbers of the queries that the ranker learns from, of so many."""
         return some(torch.arange(count), MAX_RANKED, self.config.seed)
 
-    def fold_lifts(self, queries: Memory) -> list[LiftModel]:
+    def fold_lifts(self, queries: Memory, of: str = "") -> list[LiftModel]:
         """One lift a fold, trained on the queries of the other folds."""
-        folds = self.config.folds
-        fold = fold_of(queries.queries, folds)
+        count = self.config.folds
+        fold = fold_of(queries.queries, count)
+        others = [queries.select((fold != inside).nonzero().flatten()) for inside in range(count)]
         return [
-            self.fresh_lift(queries.select((fold != inside).nonzero().flatten()), f"lift, fold {inside + 1} of {folds}")
-            for inside in range(folds)
+            self.fresh_lift(rest, f"lift, fold {number} of {count}{of}") for number, rest in enumerate(others, start=1)
         ]
 
     def fresh_lift(self, queries: Memory, name: str) -> LiftModel:
