@@ -76,16 +76,16 @@ class CompiledSearch:
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
         of_past = model.turn_of_past(torch.arange(len(space.memory)))
+        rankers = kernels.Rankers([kernels.fold(ranker) for ranker in model.rankers], of_past.numpy())
+        counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
+        past_queries, past_beam = _past(kernels, past, self.num_past)
         self.parts = kernels.Parts(
-            kernels.maps_of(model),
-            walk.terrain,
-            *_past(kernels, past, self.num_past),
-            kernels.Scoring(
-                kernels.Ground.of(space),
-                kernels.Rankers([kernels.fold(ranker) for ranker in model.rankers], of_past.numpy()),
-                kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes),
-            ),
-            _stranger(kernels, model, familiarity, frozen or walk),
+            maps=kernels.maps_of(model),
+            documents=walk.terrain,
+            past_queries=past_queries,
+            past_beam=past_beam,
+            scoring=kernels.Scoring(kernels.Ground.of(space), rankers, counts),
+            stranger=_stranger(kernels, model, familiarity, frozen or walk),
         )
         self._pinned = kernels.Pinned(self.parts)
 
