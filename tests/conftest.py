@@ -19,6 +19,7 @@ settings.register_profile("graphlift", deadline=None, max_examples=50, derandomi
 settings.load_profile("graphlift")
 torch.set_num_threads(1)
 faiss.omp_set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for programs that tests start: workers share the cores
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # Triton asks when it is imported, and then runs kernels without a device
 
