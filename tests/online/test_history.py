@@ -152,7 +152,7 @@ class FittedHistory(History):
 
 
 FEW = settings(max_examples=8, stateful_step_count=20, deadline=None, derandomize=True, phases=[Phase.generate])
-MANY = settings(max_examples=40, stateful_step_count=60, deadline=None, derandomize=True, phases=[Phase.generate])
+MANY = settings(max_examples=60, stateful_step_count=60, deadline=None, derandomize=True, phases=[Phase.generate])
 
 TestHistory, TestFittedHistory = History.TestCase, FittedHistory.TestCase
 TestHistory.settings = TestFittedHistory.settings = FEW

@@ -191,7 +191,7 @@ def test_killed_while_saving_leaves_a_whole_store(world, lift, store):
     )
     rng = np.random.default_rng(0)
     expected = lift.search(world.queries).ids
-    for _ in range(8):
+    for _ in range(12):
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=os.environ)
         process.stdout.readline()
         time.sleep(rng.uniform(0, 0.3))

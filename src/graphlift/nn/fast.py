@@ -40,7 +40,7 @@ def kernels(work: int, *tensors: Tensor) -> ModuleType | None:
 
 @cache
 def loops(package: str) -> ModuleType | None:
-    """A package of compiled loops, or None without the extra ``fast``."""
+    """A package of compiled loops, or None where its compiler, Numba or Triton, is missing."""
     try:
         return import_module(package)
     except (ImportError, RuntimeError):  # not installed, or no place is found where it may keep what it compiled

@@ -1,7 +1,7 @@
 """Named tuples of arrays that compiled functions reach through one pointer.
 
 Numba takes a tuple apart at every call, and hands what is in it from function to function one by one. With the hundred
-arrays of a search that was a fifteenth of its time, and most of the time of compiling. A pinned tuple is a table in
+arrays of a search that was a fifteenth of its time, and some of the time of compiling. A pinned tuple is a table in
 memory, and an attribute of it is read where it is used.
 """
 
