@@ -81,8 +81,7 @@ def _attend(
 ):
     v = tl.program_id(0).to(tl.int64)
     near = _load_row(ids + v * D, D, WIDTH, -1).to(tl.int64)
-    scores = _products(query + v * H * C, messages, near, H, C, ROWS, WIDTH, BLOCK, PRECISION)
-    weights = _weights(scores, share + v * D, bias + v * H * D if BIASED else bias, near, H, D, ROWS, WIDTH, BIASED)
+    weights = _weights(query, messages, share, bias, near, v, H, C, D, ROWS, WIDTH, BLOCK, BIASED, PRECISION)
     _blend(weights, messages, near, out + v * (H + 1) * C, H + 1, C, ROWS, BLOCK, PRECISION)
 
 
@@ -109,8 +108,7 @@ def _attend_backward(
 ):
     v = tl.program_id(0).to(tl.int64)
     near = _load_row(ids + v * D, D, WIDTH, -1).to(tl.int64)
-    scores = _products(query + v * H * C, messages, near, H, C, ROWS, WIDTH, BLOCK, PRECISION)
-    alpha = _weights(scores, share + v * D, bias + v * H * D if BIASED else bias, near, H, D, ROWS, WIDTH, BIASED)
+    alpha = _weights(query, messages, share, bias, near, v, H, C, D, ROWS, WIDTH, BLOCK, BIASED, PRECISION)
     grads = _products(grad_out + v * (H + 1) * C, messages, near, H + 1, C, ROWS, WIDTH, BLOCK, PRECISION)
     of_scores = alpha * (grads - tl.sum(alpha * grads, axis=1)[:, None])
     grads = tl.where(tl.arange(0, ROWS)[:, None] < H, of_scores, grads)  # what comes after the heads is no softmax
@@ -192,25 +190,31 @@ def _blend(
 
 @triton.jit
 def _weights(
-    scores,
+    query,
+    messages,
     share,
     bias,
     near,
+    v,
     H: tl.constexpr,
+    C: tl.constexpr,
     D: tl.constexpr,
     ROWS: tl.constexpr,
     WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
     BIASED: tl.constexpr,
+    PRECISION: tl.constexpr,
 ):
-    """H rows of attention weights, one of shares, and zeros; zero where there is nobody."""
+    """H rows of a node's attention weights, one of shares, and zeros; zero where there is nobody."""
+    scores = _products(query + v * H * C, messages, near, H, C, ROWS, WIDTH, BLOCK, PRECISION)
     if BIASED:
-        scores += _load(bias, 0, H, D, ROWS, WIDTH).to(tl.float32)
+        scores += _load(bias + v * H * D, 0, H, D, ROWS, WIDTH).to(tl.float32)
     scores = tl.where((near >= 0)[None], scores, float("-inf"))
     largest = tl.max(scores, axis=1)
     powers = tl.exp(scores - tl.where(largest == float("-inf"), 0.0, largest)[:, None])
     total = tl.sum(powers, axis=1)
     alpha = powers / tl.where(total == 0, 1.0, total)[:, None]
-    row, part = tl.arange(0, ROWS)[:, None], _load_row(share, D, WIDTH, 0.0).to(tl.float32)
+    row, part = tl.arange(0, ROWS)[:, None], _load_row(share + v * D, D, WIDTH, 0.0).to(tl.float32)
     return tl.where(row < H, alpha, tl.where(row == H, part[None], 0.0))
 
 
