@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal, Self, cast
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from graphlift.errors import InputError
 from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
-from graphlift.nn.turns import turn_of_past, whose_turn
+from graphlift.nn.turns import turn_of_past, weight_of_turns, whose_turn
 from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
 from graphlift.search.familiarity import UNCHECKED
@@ -84,11 +85,11 @@ def ranker_of(config: ModelConfig) -> SubgraphRanker:
 
 
 class Served(nn.Module):
-    """What serves a query, next to what is the same for all queries."""
+    """What learned in one turn: maps of queries and documents, and the ranker."""
 
-    def __init__(self, query_map: ResidualLinear, ranker: SubgraphRanker) -> None:
+    def __init__(self, query_map: ResidualLinear, document_map: ResidualLinear, ranker: SubgraphRanker) -> None:
         super().__init__()
-        self.query_map, self.ranker = query_map, ranker
+        self.query_map, self.document_map, self.ranker = query_map, document_map, ranker
 
 
 class LiftModel(nn.Module):
@@ -107,9 +108,12 @@ class LiftModel(nn.Module):
         past_axes: those axes, (C, D).
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
             similar than the first, and no more warm documents are near it than the second; set after training.
-        query_map, ranker: those that learned last.
-        earlier: query maps with rankers that learned before, and still serve queries near to past ones of their time.
+        query_map, document_map, ranker: those that learned last.
+        earlier: what learned before, and still serves queries near to past ones of its time, and documents like those
+            that answered them.
         turns: which past queries these are, (T, 2), as in `graphlift.nn.turns.turn_of_past`.
+        boundary: what tells whose turn documents are, one row a turn, of weights and an offset, (T, C + 1); without
+            rows all are the newest's.
 
     Example:
         >>> from graphlift.metric import Metric
@@ -122,6 +126,7 @@ class LiftModel(nn.Module):
     past_axes: Tensor
     familiarity_bounds: Tensor
     turns: Tensor
+    boundary: Tensor
 
     def __init__(
         self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
@@ -138,11 +143,12 @@ class LiftModel(nn.Module):
         self.ranker = ranker_of(config)
         self.earlier = nn.ModuleList()
         self.register_buffer("turns", torch.zeros(0, 2, dtype=torch.int64))
+        self.register_buffer("boundary", torch.zeros(0, channels + 1))
 
     @property
     def served(self) -> Served:
         """The query map and the ranker that learned last."""
-        return Served(self.query_map, self.ranker)
+        return Served(self.query_map, self.document_map, self.ranker)
 
     @property
     def rankers(self) -> list[SubgraphRanker]:
@@ -155,13 +161,22 @@ class LiftModel(nn.Module):
         return [*(each.query_map for each in self._earlier), self.query_map]
 
     @property
+    def document_maps(self) -> list[ResidualLinear]:
+        """Likewise."""
+        return [*(each.document_map for each in self._earlier), self.document_map]
+
+    @property
     def _earlier(self) -> list[Served]:
         return cast("list[Served]", list(self.earlier))
 
-    def take_turns(self, earlier: Sequence[Served], turns: Tensor) -> None:
-        """Let earlier query maps and rankers, as they are, serve queries near to past ones of their turns."""
+    def take_turns(self, earlier: Sequence[Served], turns: Tensor, boundary: Tensor) -> None:
+        """Let earlier maps and rankers, as they are, serve queries and documents that are like those of their turns."""
         self.earlier = nn.ModuleList(deepcopy(each).requires_grad_(False).eval() for each in earlier)
-        self.turns = turns
+        self.turns, self.boundary = turns, boundary
+
+    def forget_turns(self) -> None:
+        """Let the newest maps and ranker serve all."""
+        self.take_turns([], self.turns[:0], self.boundary[:0])
 
     def turn_of_past(self, past: Tensor) -> Tensor:
         """Which of the `rankers` past queries belong to, by their numbers."""
@@ -169,7 +184,12 @@ class LiftModel(nn.Module):
 
     def turn(self, past: Tensor) -> Tensor:
         """Which of the `rankers` scores each query, by the numbers of the past ones near it, (B, P) -> (B,)."""
-        return whose_turn(self.turn_of_past(past), len(self.earlier))
+        return whose_turn(self.turn_of_past(past), self.weight_of_turns)
+
+    @property
+    def weight_of_turns(self) -> Tensor:
+        """What a past query's vote weighs by its turn, (number of `rankers`,)."""
+        return weight_of_turns(self.turns, len(self.earlier))
 
     def ranker_of_one(self, subgraph: Subgraphs) -> SubgraphRanker:
         """The ranker that scores a single query."""
@@ -188,8 +208,9 @@ class LiftModel(nn.Module):
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Load weights, of as many turns as there are."""
         names = {name.split(".")[1] for name in state_dict if name.startswith("earlier.")}
-        earlier = [Served(ResidualLinear(self.channels), ranker_of(self.config)) for _ in names]
-        self.take_turns(earlier, torch.empty_like(state_dict["turns"]))
+        maps = [(ResidualLinear(self.channels), ResidualLinear(self.channels)) for _ in names]
+        earlier = [Served(*of_turn, ranker_of(self.config)) for of_turn in maps]
+        self.take_turns(earlier, torch.empty_like(state_dict["turns"]), torch.empty_like(state_dict["boundary"]))
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     @property
@@ -198,9 +219,20 @@ class LiftModel(nn.Module):
         return self.query_map.lin.weight.device
 
     def lift_documents(self, documents: Tensor) -> Tensor:
-        """Lifted documents (N, C)."""
+        """Documents (N, C) lifted by the maps whose turn it is."""
         unit = self.similarity.unit
-        return self.similarity.finish(self.document_map(documents / unit) * unit)
+        if not len(self.boundary):
+            return self.similarity.finish(self.document_map(documents / unit) * unit)
+        turn, lifted = self.turn_of_documents(documents), torch.empty_like(documents)
+        for number in turn.unique().tolist():
+            lifted[turn == number] = self.document_maps[number](documents[turn == number] / unit) * unit
+        return self.similarity.finish(lifted)
+
+    def turn_of_documents(self, documents: Tensor) -> Tensor:
+        """Which of the `document_maps` lifts each of documents (N, C), (N,)."""
+        if not len(self.boundary):
+            return torch.full((len(documents),), len(self.earlier))
+        return F.linear(documents, self.boundary[:, :-1], self.boundary[:, -1]).argmax(dim=1)
 
     def lift_queries(
         self, queries: Tensor, documents: Tensor, descent: Descent | None = None, turn: int | None = None

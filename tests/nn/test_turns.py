@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig, Served, ranker_of
 from graphlift.nn.residual import ResidualLinear
-from graphlift.nn.turns import turn_of_past, whose_turn
+from graphlift.nn.turns import turn_of_past, weight_of_turns, whose_turn
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import build_subgraphs
 
@@ -22,24 +22,53 @@ def test_past_queries_belong_to_the_first_turn_they_are_below():
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_votes_follow_a_loop(count):
-    past = torch.randint(count, (50, 6))
-    for mine, turn in zip(past.tolist(), whose_turn(past, count - 1).tolist(), strict=True):
-        votes = [sum(1 / (1 + place) for place, other in enumerate(mine) if other == one) for one in range(count)]
+    past, weight = torch.randint(count, (50, 6)), torch.rand(count) + 0.1
+    for mine, turn in zip(past.tolist(), whose_turn(past, weight).tolist(), strict=True):
+        votes = [
+            sum(float(weight[one]) / (1 + place) for place, other in enumerate(mine) if other == one)
+            for one in range(count)
+        ]
         assert votes[turn] == pytest.approx(max(votes))
 
 
+def test_all_votes_of_a_turn_weigh_one():
+    weight = weight_of_turns(TURNS, 3)
+    sizes = turn_of_past(TURNS, 3, torch.arange(9)).bincount(minlength=4)
+    assert_close((weight * sizes)[:3], torch.ones(3))
+    assert weight[3] == 1  # nobody came in it yet
+
+
 def test_without_past_it_is_the_newest():
-    assert whose_turn(torch.empty(2, 0, dtype=torch.int64), 2).tolist() == [2, 2]
+    assert whose_turn(torch.empty(2, 0, dtype=torch.int64), torch.ones(3)).tolist() == [2, 2]
 
 
 def model_in_turns():
     config = ModelConfig(hidden_channels=8, heads=2)
     model = LiftModel(5, Similarity(Metric.COSINE), config).eval()
-    model.take_turns([Served(ResidualLinear(5), ranker_of(config)) for _ in range(2)], TURNS)
-    for query_map, ranker in zip(model.query_maps, model.rankers, strict=True):
-        torch.nn.init.normal_(query_map.lin.weight)
+    earlier = [Served(ResidualLinear(5), ResidualLinear(5), ranker_of(config)) for _ in range(2)]
+    model.take_turns(earlier, TURNS, torch.randn(3, 6))
+    for linear in (*model.query_maps, *model.document_maps):
+        torch.nn.init.normal_(linear.lin.weight)
+    for ranker in model.rankers:
         torch.nn.init.normal_(ranker.lin_state.weight)
     return model
+
+
+def test_each_document_goes_to_its_map():
+    model, documents = model_in_turns(), torch.randn(200, 5)
+    turn = model.turn_of_documents(documents)
+    assert len(turn.unique()) == 3
+    votes = documents @ model.boundary[:, :5].T + model.boundary[:, 5]
+    for document, number, lifted, vote in zip(documents, turn, model.lift_documents(documents), votes, strict=True):
+        assert vote[number] == vote.max()
+        assert_close(lifted, model.similarity.finish(model.document_maps[number](document)))
+
+
+def test_without_a_boundary_documents_are_the_newest_s():
+    model, documents = model_in_turns(), torch.randn(20, 5)
+    model.take_turns(list(model.earlier), TURNS, torch.zeros(0, 6))
+    assert model.turn_of_documents(documents).tolist() == [2] * 20
+    assert_close(model.lift_documents(documents), model.similarity.finish(model.document_map(documents)))
 
 
 def test_each_subgraph_goes_to_its_ranker(make_space):

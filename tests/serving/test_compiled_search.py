@@ -62,7 +62,7 @@ def scored(space, ranker, drawn, recalled):
     size = len(walk), walk.shape[1] + recalled
     rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
     counts = kernels.Counts(walk.shape[1], recalled, NODES)
-    rankers = kernels.Rankers([kernels.fold(ranker)], np.zeros(len(space.memory), dtype=np.int64))
+    rankers = kernels.Rankers([kernels.fold(ranker)], np.zeros(len(space.memory), dtype=np.int64), np.ones(1, np.float32))
     scoring = kernels.Scoring(kernels.Ground.of(space), rankers, counts)
     kernels.score(frozen, lifted, walk, near, kernels.Pinned(scoring), rows, scores)
     return torch.from_numpy(rows), torch.from_numpy(scores)
@@ -201,11 +201,13 @@ def test_query_maps_and_rankers_take_turns(threads):
     model, drawn = lifted.model, lifted.subgraphs(lifted.memory.queries[:9])
     config = model.config
     kept = [
-        Served(ResidualLinear(model.channels), awake(config.hidden_channels, 1, config.heads, drawn)) for _ in range(2)
+        Served(*map(ResidualLinear, [model.channels] * 2), awake(config.hidden_channels, 1, config.heads, drawn))
+        for _ in range(2)
     ]
     for each in kept:
         torch.nn.init.normal_(each.query_map.lin.weight, std=0.2)
-    model.take_turns(kept, torch.tensor([[20, 1], [50, 0], [60, 2]]))
+        torch.nn.init.normal_(each.document_map.lin.weight, std=0.2)
+    model.take_turns(kept, torch.tensor([[20, 1], [50, 0], [60, 2]]), torch.randn(3, model.channels + 1))
     compiled, plain = (LiftedIndex(lifted.index, model, lifted.memory) for _ in range(2))
     without_loops(plain)
     asked = np.concatenate([queries, lifted.memory.queries.numpy()])

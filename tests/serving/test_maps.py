@@ -16,7 +16,7 @@ kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 def test_lifts_as_the_model_does(metric, count):
     documents = 3 * torch.randn(40, 7)
     model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(past_channels=4), documents).eval()
-    model.take_turns([model.served], torch.tensor([[3, 0]]))
+    model.take_turns([model.served], torch.tensor([[3, 0]]), model.boundary)
     for query_map in model.query_maps:
         for parameter in query_map.parameters():
             torch.nn.init.normal_(parameter, std=0.3)

@@ -76,7 +76,8 @@ class CompiledSearch:
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
         of_past = model.turn_of_past(torch.arange(len(space.memory)))
-        rankers = kernels.Rankers([kernels.fold(ranker) for ranker in model.rankers], of_past.numpy())
+        weights = [kernels.fold(ranker) for ranker in model.rankers]
+        rankers = kernels.Rankers(weights, of_past.numpy(), model.weight_of_turns.numpy())
         counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
         past_queries, past_beam = _past(kernels, past, self.num_past)
         self.parts = kernels.Parts(

@@ -35,7 +35,7 @@ from graphlift.training.ranking import Ranker, RankingObjective
 from graphlift.training.report import Batch, FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
-from graphlift.training.turns import share_turns
+from graphlift.training.turns import Batches, share_turns
 
 Judges = list[tuple[Subgraphs, Memory]]
 """Queries with their subgraphs."""
@@ -88,7 +88,8 @@ def fit_more(
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
-        after.model.turns[:, 0] = torch.tensor(legacy.arrived[: len(after.model.turns)])
+        ends = torch.tensor((*legacy.arrived, len(current.memory)))
+        after.model.turns[:, 0] = ends[: len(after.model.turns)]
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
         set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
@@ -155,6 +156,7 @@ class _Step:
             for inside, model in enumerate(self.serving)
         ]
         lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
+        lifted.model.familiarity_bounds.copy_(torch.tensor(UNCHECKED))  # they were those of what serves
         lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
         if self.stages.config.more.turns and self.guards_after:
             self._share(lifted.model)
@@ -162,18 +164,15 @@ class _Step:
         return lifted
 
     def _share(self, model: LiftModel) -> None:
-        """Leave old queries to what served them, unless the new query map and ranker are better for them."""
-        memory, learned = self.current.memory, self.parts.learned
+        """Leave old queries to what served them, unless the new maps and ranker are better for them."""
         for fold in self.folds:
             fold.ranker.load_state_dict(model.ranker.state_dict())
-        came = batch_of(memory, self.arrived, learned.queries)
         share_turns(
             [self.current.model, *self.serving],
             [model, *self.folds],
-            self.arrived,
-            came,
-            came[learned.numbers(self.guards_after[0][1].queries)],
+            Batches.of(self.current, self.arrived, self.parts.learned, self.guards_after[0][1].queries),
             lambda: self.guarded(model, self._guards(self.folds)),
+            lambda: self._of_new(model),
         )
         del self.guards_after
 
@@ -182,14 +181,10 @@ class _Step:
         new = nn.ModuleList([lifted.model, *self.folds])
         old = nn.ModuleList([self.current.model, *self.serving])
 
-        def of_new() -> float:
-            return float(ndcg(self._lifted(lifted.model), self.parts.held, lifted.beam()).mean())
-
         def of_old() -> float:
             return float(self.guarded(lifted.model, self._guards(self.folds)).mean())
 
-        lifted.model.familiarity_bounds.copy_(torch.tensor(UNCHECKED))  # those of the version that serves
-        step_back(new, old, of_new, of_old, self._allowed)
+        step_back(new, old, lambda: self._of_new(lifted.model), of_old, self._allowed)
         del self.guards_after
         return self._lifted(lifted.model)
 
@@ -201,6 +196,11 @@ class _Step:
     def past_before(self) -> Scores:
         """nDCG@10 of every old query that judges, by what serves."""
         return self.guarded(self.current.model, self.guards_before)
+
+    def _of_new(self, model: LiftModel) -> float:
+        """Mean nDCG@10 of the new queries that judge, by a model."""
+        lifted = self._lifted(model)
+        return float(ndcg(lifted, self.parts.held, lifted.beam()).mean())
 
     def _lifted(self, model: LiftModel) -> LiftedIndex:
         told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)
@@ -243,7 +243,7 @@ class _Step:
         pairs = ReplayedPairs(parts.learned, parts.new[taught[parts.new]], config.answers_per_query, past)
         penalties = [] if self.ewc is None else [self.ewc]
         model = deepcopy(model)
-        model.take_turns([], model.turns[:0])
+        model.forget_turns()
         return self.stages.train_lift(name, model, parts.learned, pairs, config.more.lift, penalties)
 
     def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:

@@ -54,10 +54,12 @@ class Rankers(NamedTuple):
     Attributes:
         weights: of each.
         of_past: the turn of each past query, (Q,).
+        vote: what a past query's vote weighs by its turn, one each.
     """
 
     weights: list[Weights]
     of_past: Array
+    vote: Array
 
 
 class Counts(NamedTuple):
@@ -179,10 +181,12 @@ def _lift_in_turn(frozen: Array, past: Array, maps: Maps, rankers: Rankers, lift
 def _turn(past: Array, rankers: Rankers) -> int:
     """Whose turn it is to score a query with these past ones near it, nearest first."""
     count = len(rankers.weights)
-    votes, turn = np.zeros(count, F4), count - 1
+    turn = count - 1
     if count > 1:
+        votes = np.zeros(count, F4)
         for place in range(len(past)):
-            votes[rankers.of_past[past[place]]] += F4(1 / (1 + place))
+            voted = rankers.of_past[past[place]]
+            votes[voted] += rankers.vote[voted] / F4(1 + place)
         for ranker in range(count - 2, -1, -1):
             turn = ranker if votes[ranker] > votes[turn] else turn
     return turn
