@@ -110,6 +110,7 @@ PARTS = {
     "the lift": Part(lift=False),
     "memory": Part(subgraphs=without_memory),
     "votes of candidates alike": Part(subgraphs=without_votes_of_alike),
+    "messages and votes of alike": Part(num_layers=0, subgraphs=without_votes_of_alike),
     "past queries as nodes": Part(subgraphs=without_past_nodes),
     "attributes of links": Part(subgraphs=without_edges(*EDGE_ATTRS)),
     "index links": Part(subgraphs=without_edges("index link")),
