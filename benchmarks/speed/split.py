@@ -62,7 +62,8 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
 
     def scoring(queries: Queries, found: Found) -> None:
         lifted_queries = loops.lift(queries, maps, 0)[0]
-        loops.score(queries, lifted_queries, found.walked, found.past, scoring_parts, found.rows, found.scores)
+        turn = loops.turns(queries, scoring_parts.rankers)
+        loops.score(queries, lifted_queries, found.walked, found.past, turn, scoring_parts, found.rows, found.scores)
 
     def encoder(queries: Queries, _: Found) -> None:
         loops.lift(queries, maps, 0)

@@ -95,7 +95,7 @@ def _parts(
     lifted: LiftedIndex, query: Tensor, subgraph: Subgraphs, hits: Tensor, cold_bonus: float
 ) -> list[tuple[float, float | None, float, float]]:
     """The parts of each hit's score: similarity, what was learned, cold bonus, what was told."""
-    similarity = lifted.model.similarity.pairwise(lifted.lift_and_recall(query)[0], lifted.walk_index.x[hits])[0]
+    similarity = lifted.model.similarity.pairwise(lifted.lift_queries(query), lifted.walk_index.x[hits])[0]
     scaled = similarity * (lifted.model.ranker_of_one(subgraph).scale if lifted.learned else 1.0)
     learned = _of_hits(lifted.scores(subgraph, 0.0), subgraph, hits)[0] - scaled
     bonus = cold_bonus * lifted.is_cold(hits)

@@ -68,9 +68,7 @@ class LiftedIndex:
         self.walk_index = index.with_vectors(self.lift_documents()) if walk_index is None else walk_index
         with torch.inference_mode():
             lifted = self.lift_queries(memory.queries)
-            past_lifted = self._in_turn(memory.queries, lifted, model.turn_of_past(torch.arange(len(memory))))
-            links = _links(index)
-            self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, past_lifted, links)
+            self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, lifted, _links(index))
         self.past = past if past is not None else _past_index(model.past_vectors(memory.queries, lifted).numpy(), index)
 
     def __copy__(self) -> Self:
@@ -198,24 +196,14 @@ class LiftedIndex:
         return lifted.numpy()
 
     @torch.inference_mode()
-    def lift_queries(self, queries: Tensor, turn: int | None = None) -> Tensor:
-        """Queries (B, C) of the frozen space, lifted; by the newest query map where no other's turn is asked for."""
+    def lift_queries(self, queries: Tensor) -> Tensor:
+        """Queries (B, C) of the frozen space, each lifted by the map whose turn it is."""
         descent = None if self.model.hierarchical is None else self.descent
-        return torch.cat([self.model.lift_queries(part, self.index.x, descent, turn) for part in queries.split(1024)])
-
-    def _in_turn(self, queries: Tensor, lifted: Tensor, turn: Tensor) -> Tensor:
-        """Queries (B, C) lifted by the map whose turn it is, (B,); they are given as the newest one lifts them."""
-        earlier = [number for number in turn.unique().tolist() if number < len(self.model.earlier)]
-        lifted = lifted.clone() if earlier else lifted
-        for number in earlier:
-            lifted[turn == number] = self.lift_queries(queries[turn == number], number)
+        turn, lifted = self.model.turn_of_queries(queries), torch.empty_like(queries)
+        for number in turn.unique().tolist():
+            for own in (turn == number).nonzero().flatten().split(1024):
+                lifted[own] = self.model.lift_queries(queries[own], self.index.x, descent, number)
         return lifted
-
-    def lift_and_recall(self, queries: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (B, C) lifted by the map whose turn it is, and the past ones near as `nearest_past` finds them."""
-        lifted = self.lift_queries(queries)
-        near, past = self.nearest_past(queries, lifted, own)
-        return self._in_turn(queries, lifted, self.model.turn(past)), near, past
 
     def search_rows(
         self, queries: Vectors, k: int, ef_search: int | None = None, cold_bonus: float | None = None
@@ -240,7 +228,8 @@ class LiftedIndex:
         for start in range(0, len(queries), BATCH):
             chunk = slice(start, start + BATCH)
             owned = None if own is None else own[chunk]
-            lifted, _, past = self.lift_and_recall(queries[chunk], owned)
+            lifted = self.lift_queries(queries[chunk])
+            past = self.nearest_past(queries[chunk], lifted, owned)[1]
             walked = torch.from_numpy(self._walk(lifted, ef_search=ef_search)[1])
             parts.append(self._drawn(queries[chunk], lifted, walked, past, owned).compact())
         return Subgraphs.cat(parts)
@@ -249,9 +238,8 @@ class LiftedIndex:
         self, queries: Tensor, lifted: Tensor, walked: Tensor, past: Tensor, own: Tensor | None = None
     ) -> Subgraphs:
         """`build_subgraphs` by the model's configuration."""
-        config = self.model.config
-        counts = config.num_recalled, config.num_past_nodes
-        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own)
+        counts, turn = (self.model.config.num_recalled, self.model.config.num_past_nodes), self.model.turn_of_queries
+        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own, turn(queries))
 
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
         """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""
@@ -302,7 +290,8 @@ class LiftedIndex:
     @torch.inference_mode()
     def _found_in_steps(self, queries: Vectors, k: int, ef_search: int | None) -> Found:
         asked = torch.from_numpy(queries)
-        lifted, near, past = self.lift_and_recall(asked)
+        lifted = self.lift_queries(asked)
+        near, past = self.nearest_past(asked, lifted)
         similarity, walked = self._walk(lifted, k, ef_search)
         found = torch.from_numpy(walked[:, : self.model.config.num_walked])
         if self.learned:

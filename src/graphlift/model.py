@@ -16,7 +16,6 @@ from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
-from graphlift.nn.turns import turn_of_past, weight_of_turns, whose_turn
 from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
 from graphlift.search.familiarity import UNCHECKED
@@ -109,11 +108,9 @@ class LiftModel(nn.Module):
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
             similar than the first, and no more warm documents are near it than the second; set after training.
         query_map, document_map, ranker: those that learned last.
-        earlier: what learned before, and still serves queries near to past ones of its time, and documents like those
-            that answered them.
-        turns: which past queries these are, (T, 2), as in `graphlift.nn.turns.turn_of_past`.
-        boundary: what tells whose turn documents are, one row a turn, of weights and an offset, (T, C + 1); without
-            rows all are the newest's.
+        earlier: what learned before, and still serves queries of its kind, and lifts documents of its kind.
+        query_boundary, document_boundary: what tells whose turn queries and documents are, one row a turn, of weights
+            and an offset, (T, C + 1); without rows all are the newest's.
 
     Example:
         >>> from graphlift.metric import Metric
@@ -125,8 +122,8 @@ class LiftModel(nn.Module):
 
     past_axes: Tensor
     familiarity_bounds: Tensor
-    turns: Tensor
-    boundary: Tensor
+    query_boundary: Tensor
+    document_boundary: Tensor
 
     def __init__(
         self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
@@ -142,8 +139,8 @@ class LiftModel(nn.Module):
         self.hierarchical = HierarchicalEncoder(channels, conv=config.conv) if walks else None
         self.ranker = ranker_of(config)
         self.earlier = nn.ModuleList()
-        self.register_buffer("turns", torch.zeros(0, 2, dtype=torch.int64))
-        self.register_buffer("boundary", torch.zeros(0, channels + 1))
+        self.register_buffer("query_boundary", torch.zeros(0, channels + 1))
+        self.register_buffer("document_boundary", torch.zeros(0, channels + 1))
 
     @property
     def served(self) -> Served:
@@ -169,40 +166,40 @@ class LiftModel(nn.Module):
     def _earlier(self) -> list[Served]:
         return cast("list[Served]", list(self.earlier))
 
-    def take_turns(self, earlier: Sequence[Served], turns: Tensor, boundary: Tensor) -> None:
-        """Let earlier maps and rankers, as they are, serve queries and documents that are like those of their turns."""
+    def take_turns(self, earlier: Sequence[Served], query_boundary: Tensor, document_boundary: Tensor) -> None:
+        """Let earlier maps and rankers, as they are, serve queries and documents of their kind."""
         self.earlier = nn.ModuleList(deepcopy(each).requires_grad_(False).eval() for each in earlier)
-        self.turns, self.boundary = turns, boundary
+        self.query_boundary, self.document_boundary = query_boundary, document_boundary
 
     def forget_turns(self) -> None:
         """Let the newest maps and ranker serve all."""
-        self.take_turns([], self.turns[:0], self.boundary[:0])
+        self.take_turns([], self.query_boundary[:0], self.document_boundary[:0])
 
-    def turn_of_past(self, past: Tensor) -> Tensor:
-        """Which of the `rankers` past queries belong to, by their numbers."""
-        return turn_of_past(self.turns, len(self.earlier), past)
+    def turn_of_queries(self, queries: Tensor) -> Tensor:
+        """Which of the `query_maps` and `rankers` serves each of queries (B, C), (B,)."""
+        return self._turn(queries, self.query_boundary)
 
-    def turn(self, past: Tensor) -> Tensor:
-        """Which of the `rankers` scores each query, by the numbers of the past ones near it, (B, P) -> (B,)."""
-        return whose_turn(self.turn_of_past(past), self.weight_of_turns)
+    def turn_of_documents(self, documents: Tensor) -> Tensor:
+        """Which of the `document_maps` lifts each of documents (N, C), (N,)."""
+        return self._turn(documents, self.document_boundary)
 
-    @property
-    def weight_of_turns(self) -> Tensor:
-        """What a past query's vote weighs by its turn, (number of `rankers`,)."""
-        return weight_of_turns(self.turns, len(self.earlier))
+    def _turn(self, x: Tensor, boundary: Tensor) -> Tensor:
+        if not len(boundary):
+            return torch.full((len(x),), len(self.earlier))
+        return F.linear(x, boundary[:, :-1], boundary[:, -1]).argmax(dim=1)
 
     def ranker_of_one(self, subgraph: Subgraphs) -> SubgraphRanker:
         """The ranker that scores a single query."""
-        return self.rankers[int(self.turn(subgraph.past))]
+        return self.rankers[int(subgraph.turn)]
 
     def forward(self, subgraphs: Subgraphs) -> Tensor:
         """Scores of candidates (B, n), each subgraph by the ranker whose turn it is."""
         if not len(self.earlier):
             return self.ranker(subgraphs)
-        turn = self.turn(subgraphs.past)
         scores = torch.empty_like(subgraphs.similarity)
-        for number in turn.unique().tolist():
-            scores[turn == number] = self.rankers[number](subgraphs[turn == number])
+        for number in subgraphs.turn.unique().tolist():
+            own = subgraphs.turn == number
+            scores[own] = self.rankers[number](subgraphs[own])
         return scores
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -210,7 +207,7 @@ class LiftModel(nn.Module):
         names = {name.split(".")[1] for name in state_dict if name.startswith("earlier.")}
         maps = [(ResidualLinear(self.channels), ResidualLinear(self.channels)) for _ in names]
         earlier = [Served(*of_turn, ranker_of(self.config)) for of_turn in maps]
-        self.take_turns(earlier, torch.empty_like(state_dict["turns"]), torch.empty_like(state_dict["boundary"]))
+        self.take_turns(earlier, *(torch.empty_like(state_dict[f"{of}_boundary"]) for of in ("query", "document")))
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     @property
@@ -221,18 +218,12 @@ class LiftModel(nn.Module):
     def lift_documents(self, documents: Tensor) -> Tensor:
         """Documents (N, C) lifted by the maps whose turn it is."""
         unit = self.similarity.unit
-        if not len(self.boundary):
+        if not len(self.document_boundary):
             return self.similarity.finish(self.document_map(documents / unit) * unit)
         turn, lifted = self.turn_of_documents(documents), torch.empty_like(documents)
         for number in turn.unique().tolist():
             lifted[turn == number] = self.document_maps[number](documents[turn == number] / unit) * unit
         return self.similarity.finish(lifted)
-
-    def turn_of_documents(self, documents: Tensor) -> Tensor:
-        """Which of the `document_maps` lifts each of documents (N, C), (N,)."""
-        if not len(self.boundary):
-            return torch.full((len(documents),), len(self.earlier))
-        return F.linear(documents, self.boundary[:, :-1], self.boundary[:, -1]).argmax(dim=1)
 
     def lift_queries(
         self, queries: Tensor, documents: Tensor, descent: Descent | None = None, turn: int | None = None

@@ -1,52 +1,22 @@
-"""Whose turn it is follows a loop over votes, and weights of any number of rankers are loaded."""
+"""Queries and documents go to the maps and ranker whose turn it is, and weights of any number of turns are loaded."""
 
-import pytest
 import torch
 from torch.testing import assert_close
 
 from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig, Served, ranker_of
 from graphlift.nn.residual import ResidualLinear
-from graphlift.nn.turns import turn_of_past, weight_of_turns, whose_turn
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import build_subgraphs
-
-TURNS = torch.tensor([[4, 1], [7, 0], [9, 2]])
-
-
-def test_past_queries_belong_to_the_first_turn_they_are_below():
-    expected = [1] * 4 + [0] * 3 + [2] * 6
-    assert turn_of_past(TURNS, 2, torch.arange(13)).tolist() == expected
-    assert turn_of_past(torch.empty(0, 2, dtype=torch.int64), 0, torch.arange(3)).tolist() == [0] * 3
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_votes_follow_a_loop(count):
-    past, weight = torch.randint(count, (50, 6)), torch.rand(count) + 0.1
-    for mine, turn in zip(past.tolist(), whose_turn(past, weight).tolist(), strict=True):
-        votes = [
-            sum(float(weight[one]) / (1 + place) for place, other in enumerate(mine) if other == one)
-            for one in range(count)
-        ]
-        assert votes[turn] == pytest.approx(max(votes))
-
-
-def test_all_votes_of_a_turn_weigh_one():
-    weight = weight_of_turns(TURNS, 3)
-    sizes = turn_of_past(TURNS, 3, torch.arange(9)).bincount(minlength=4)
-    assert_close((weight * sizes)[:3], torch.ones(3))
-    assert weight[3] == 1  # nobody came in it yet
-
-
-def test_without_past_it_is_the_newest():
-    assert whose_turn(torch.empty(2, 0, dtype=torch.int64), torch.ones(3)).tolist() == [2, 2]
 
 
 def model_in_turns():
     config = ModelConfig(hidden_channels=8, heads=2)
     model = LiftModel(5, Similarity(Metric.COSINE), config).eval()
     earlier = [Served(ResidualLinear(5), ResidualLinear(5), ranker_of(config)) for _ in range(2)]
-    model.take_turns(earlier, TURNS, torch.randn(3, 6))
+    boundaries = torch.randn(2, 3, 6)
+    boundaries[..., -1] = 0
+    model.take_turns(earlier, *boundaries)
     for linear in (*model.query_maps, *model.document_maps):
         torch.nn.init.normal_(linear.lin.weight)
     for ranker in model.rankers:
@@ -58,16 +28,16 @@ def test_each_document_goes_to_its_map():
     model, documents = model_in_turns(), torch.randn(200, 5)
     turn = model.turn_of_documents(documents)
     assert len(turn.unique()) == 3
-    votes = documents @ model.boundary[:, :5].T + model.boundary[:, 5]
+    votes = documents @ model.document_boundary[:, :5].T + model.document_boundary[:, 5]
     for document, number, lifted, vote in zip(documents, turn, model.lift_documents(documents), votes, strict=True):
         assert vote[number] == vote.max()
         assert_close(lifted, model.similarity.finish(model.document_maps[number](document)))
 
 
-def test_without_a_boundary_documents_are_the_newest_s():
+def test_without_a_boundary_all_are_the_newest_s():
     model, documents = model_in_turns(), torch.randn(20, 5)
-    model.take_turns(list(model.earlier), TURNS, torch.zeros(0, 6))
-    assert model.turn_of_documents(documents).tolist() == [2] * 20
+    model.take_turns(list(model.earlier), torch.zeros(0, 6), torch.zeros(0, 6))
+    assert model.turn_of_documents(documents).tolist() == model.turn_of_queries(documents).tolist() == [2] * 20
     assert_close(model.lift_documents(documents), model.similarity.finish(model.document_map(documents)))
 
 
@@ -76,8 +46,8 @@ def test_each_subgraph_goes_to_its_ranker(make_space):
     past = torch.stack([torch.randperm(len(space.memory))[:3] for _ in range(30)])
     queries = space.similarity.finish(torch.randn(30, 5))
     walk = torch.stack([torch.randperm(len(space.frozen))[:6] for _ in range(30)])
-    subgraphs = build_subgraphs(space, queries, queries, walk, past, 2, 3)
-    turn = model.turn(past)
+    turn = model.turn_of_queries(queries)
+    subgraphs = build_subgraphs(space, queries, queries, walk, past, 2, 3, turn=turn)
     assert len(turn.unique()) == 3
     for place, scores in enumerate(model(subgraphs)):
         one = subgraphs[place : place + 1]
@@ -96,7 +66,7 @@ def test_weights_of_all_rankers_are_loaded():
     fresh = LiftModel(5, model.similarity, model.config)
     other.load_state_dict(fresh.state_dict())
     assert len(other.rankers) == 1
-    assert not len(other.turns)
+    assert not len(other.query_boundary)
 
 
 def test_what_is_kept_learns_nothing_more():

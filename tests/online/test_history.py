@@ -30,11 +30,12 @@ def vectors(seed, count):
 
 
 def distorted(snapshot):
-    """A snapshot with a model whose lift is far from identity, as if it was fitted."""
+    """A snapshot with a model whose lift is far from identity, as if it was fitted twice."""
     model = LiftModel(CHANNELS, Similarity.of(snapshot.index.metric, snapshot.index.x), gl.ModelConfig(num_walked=8))
+    model.take_turns([model.served], *torch.randn(2, 2, CHANNELS + 1))
     with torch.no_grad():
-        for linear in (model.query_map.lin, model.document_map.lin):
-            linear.weight.normal_(std=0.3)
+        for residual in (*model.query_maps, *model.document_maps):
+            residual.lin.weight.normal_(std=0.3)
     return replace(snapshot, lifted=LiftedIndex(snapshot.index, model.eval(), gl.Memory.empty(CHANNELS)))
 
 

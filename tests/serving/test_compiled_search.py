@@ -62,9 +62,11 @@ def scored(space, ranker, drawn, recalled):
     size = len(walk), walk.shape[1] + recalled
     rows, scores = np.zeros(size, dtype=np.int64), np.full(size, -np.inf, dtype=np.float32)
     counts = kernels.Counts(walk.shape[1], recalled, NODES)
-    rankers = kernels.Rankers([kernels.fold(ranker)], np.zeros(len(space.memory), dtype=np.int64), np.ones(1, np.float32))
+    nowhere = np.empty((frozen.shape[1], 0), dtype=np.float32)
+    rankers = kernels.Rankers([kernels.fold(ranker)], nowhere, nowhere[0])
     scoring = kernels.Scoring(kernels.Ground.of(space), rankers, counts)
-    kernels.score(frozen, lifted, walk, near, kernels.Pinned(scoring), rows, scores)
+    turn = kernels.turns(frozen, kernels.Pinned(rankers))
+    kernels.score(frozen, lifted, walk, near, turn, kernels.Pinned(scoring), rows, scores)
     return torch.from_numpy(rows), torch.from_numpy(scores)
 
 
@@ -207,11 +209,11 @@ def test_query_maps_and_rankers_take_turns(threads):
     for each in kept:
         torch.nn.init.normal_(each.query_map.lin.weight, std=0.2)
         torch.nn.init.normal_(each.document_map.lin.weight, std=0.2)
-    model.take_turns(kept, torch.tensor([[20, 1], [50, 0], [60, 2]]), torch.randn(3, model.channels + 1))
+    model.take_turns(kept, *torch.randn(2, 3, model.channels + 1))
     compiled, plain = (LiftedIndex(lifted.index, model, lifted.memory) for _ in range(2))
     without_loops(plain)
     asked = np.concatenate([queries, lifted.memory.queries.numpy()])
-    turn = model.turn(plain.lift_and_recall(torch.from_numpy(asked))[2])
+    turn = model.turn_of_queries(torch.from_numpy(asked))
     assert turn.bincount(minlength=3).min() > 5
     for ours, expected in zip(compiled.search_rows(asked, 5), plain.search_rows(asked, 5), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)

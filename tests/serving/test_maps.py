@@ -16,7 +16,7 @@ kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 def test_lifts_as_the_model_does(metric, count):
     documents = 3 * torch.randn(40, 7)
     model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(past_channels=4), documents).eval()
-    model.take_turns([model.served], torch.tensor([[3, 0]]), model.boundary)
+    model.take_turns([model.served], model.query_boundary, model.document_boundary)
     for query_map in model.query_maps:
         for parameter in query_map.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
@@ -28,3 +28,10 @@ def test_lifts_as_the_model_does(metric, count):
             past = model.past_vectors(queries, expected)
         np.testing.assert_allclose(lifted, expected.numpy(), rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(past_vectors, past.numpy(), rtol=1e-5, atol=1e-5)
+    turn = torch.arange(count) % 2
+    together = kernels.lift_in_turn(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), turn.numpy())
+    for number in range(2):
+        own = (turn == number).numpy()
+        alone = kernels.lift(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), number)
+        for ours, expected in zip(together, alone, strict=True):
+            np.testing.assert_allclose(ours[own], expected[own], rtol=1e-5, atol=1e-5)

@@ -62,6 +62,12 @@ def stream():
     return Stream()
 
 
+@pytest.fixture
+def apart(monkeypatch):
+    """Batches count as kinds of their own, whatever queries look like."""
+    monkeypatch.setattr("graphlift.training.turns.APART", 1.0)
+
+
 def test_new_queries_gain_and_old_ones_stay(stream):
     lift = stream.lift()
     old, new = stream.score(lift, "old"), stream.score(lift, "new")
@@ -105,22 +111,18 @@ def test_training_on_the_new_alone_is_refused_and_changes_nothing(stream):
     assert lift.report is report
 
 
-def test_old_queries_keep_what_served_them_where_that_is_better(stream, monkeypatch):
-    """As if it were better; the numbers of a turn are those of the memory that serves."""
-
-    monkeypatch.setattr("graphlift.training.turns.choose_turns", lambda own, new, batch, serving, newest: serving)
+def test_old_queries_of_another_kind_keep_what_served_them(stream, apart):
     lift = stream.lift()
     before = lift.lifted.model.served.state_dict()
     assert lift.fit_more(config=CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0})})).published
     model = lift.lifted.model
     assert all(torch.equal(model.earlier[0].state_dict()[name], weight) for name, weight in before.items())
     assert any(not torch.equal(model.served.state_dict()[name], weight) for name, weight in before.items())
-    assert model.turn(torch.arange(240).view(-1, 1)).tolist() == [0] * 120 + [1] * 120
+    assert model.turn_of_queries(lift.lifted.memory.queries).unique().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("ewc", [0.0, 0.1])
-def test_what_is_kept_stays_as_it_is_through_further_fits_and_the_store(stream, monkeypatch, tmp_path, ewc):
-    monkeypatch.setattr("graphlift.training.turns.choose_turns", lambda own, new, batch, serving, newest: serving)
+def test_what_is_kept_stays_as_it_is_through_further_fits_and_the_store(stream, apart, tmp_path, ewc):
     config = CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0, "ewc": ewc})})
     lift = stream.lift()
     first = lift.lifted.model.served.state_dict()

@@ -34,6 +34,7 @@ class Subgraphs:
         rows: candidates, int64 (B, n).
         mask: which candidates are real, (B, n).
         past: past queries that vote, by their numbers in the memory, int64 (B, P), nearest first; S of them are nodes.
+        turn: whose turn it is to score them, as `graphlift.model.LiftModel.turn_of_queries`, int64 (B,).
         similarity: lifted similarity of query and candidate, (B, n).
         node_attr: attributes of candidates, (B, n, number of `NODE_ATTRS`).
         past_attr: attributes of past queries that are nodes, (B, S, number of `PAST_ATTRS`).
@@ -44,6 +45,7 @@ class Subgraphs:
     rows: Tensor
     mask: Tensor
     past: Tensor
+    turn: Tensor
     similarity: Tensor
     node_attr: Tensor
     past_attr: Tensor
@@ -140,6 +142,7 @@ def build_subgraphs(
     num_recalled: int,
     num_past_nodes: int,
     own: Tensor | None = None,
+    turn: Tensor | None = None,
 ) -> Subgraphs:
     """Draw the subgraphs of B queries.
 
@@ -152,6 +155,7 @@ def build_subgraphs(
         num_past_nodes: how many of the past queries are nodes, the nearest ones.
         own: the queries' own numbers in the memory, where they are part of it: their own answers then do not
             count in any attribute, (B,). ``past`` must not name them.
+        turn: whose turn it is, (B,); the first one's where left out.
     """
     similarity = space.similarity
     rows, mask, in_frozen, in_lifted, answer, slot = find_candidates(space, frozen, lifted, walk, past, num_recalled)
@@ -165,6 +169,7 @@ def build_subgraphs(
         rows,
         mask,
         past,
+        torch.zeros(len(walk), dtype=torch.int64) if turn is None else turn,
         lifted_side.to_query,
         attributes_of_candidates(frozen_side, lifted_side, record, answered, mask),
         attributes_of_past(frozen_side, lifted_side, answered, space.memory.counts[past[:, :num_past_nodes]]),

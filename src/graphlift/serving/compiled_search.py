@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from graphlift.index.flat import FlatIndex
 from graphlift.index.storage import Rows
@@ -75,9 +74,9 @@ class CompiledSearch:
         config, self._search, self.walk = model.config, kernels.search, walk
         self.num_walked, self.num_recalled = config.num_walked, config.num_recalled
         self.num_past = min(config.num_past, len(space.memory))
-        of_past = model.turn_of_past(torch.arange(len(space.memory)))
-        weights = [kernels.fold(ranker) for ranker in model.rankers]
-        rankers = kernels.Rankers(weights, of_past.numpy(), model.weight_of_turns.numpy())
+        weights, boundary = [kernels.fold(ranker) for ranker in model.rankers], model.query_boundary
+        columns, offset = boundary[:, :-1].T.contiguous(), boundary[:, -1].contiguous()
+        rankers = kernels.Rankers(weights, columns.numpy(), offset.numpy())
         counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
         past_queries, past_beam = _past(kernels, past, self.num_past)
         self.parts = kernels.Parts(

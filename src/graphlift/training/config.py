@@ -45,8 +45,8 @@ class MoreConfig(BaseModel):
             Importances are scaled to a mean of 1, for the lift and for the ranker.
         ewc_decay: share of the old importances that is left after another time; the weights then have one anchor
             (online EWC). Where left out, every time keeps an anchor of its own.
-        turns: whether each batch of old queries stays with the query map and the ranker that served it, unless the new
-            ones are better for it; a search is served by those of the past queries near.
+        turns: whether queries that a linear boundary tells from the new ones keep the maps and the ranker that served
+            them, and their documents likewise.
         max_loss: old queries may lose so much nDCG@10 in the mean, by sample, and no more.
     """
 

@@ -13,6 +13,7 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.search.subgraph import Subgraphs
+from graphlift.training.navigable import navigable
 
 
 def fold_of(queries: Tensor, folds: int) -> Tensor:
@@ -49,6 +50,7 @@ def cross_fitted(
         own = numbers[fold == inside]
         if not len(own):
             continue
-        drawn.append(LiftedIndex(index, model, memory).subgraphs(memory.queries[own], own=own))
+        lifted = navigable(LiftedIndex(index, model, memory), memory.queries[own]).lifted  # as it would be served
+        drawn.append(lifted.subgraphs(memory.queries[own], own=own))
         owners.append(own)
     return Subgraphs.cat(drawn), torch.cat(owners)

@@ -35,7 +35,7 @@ from graphlift.training.ranking import Ranker, RankingObjective
 from graphlift.training.report import Batch, FitReport
 from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
-from graphlift.training.turns import Batches, share_turns
+from graphlift.training.turns import share_turns
 
 Judges = list[tuple[Subgraphs, Memory]]
 """Queries with their subgraphs."""
@@ -88,8 +88,6 @@ def fit_more(
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
-        ends = torch.tensor((*legacy.arrived, len(current.memory)))
-        after.model.turns[:, 0] = ends[: len(after.model.turns)]
         lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
         set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
@@ -158,22 +156,19 @@ class _Step:
         lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
         lifted.model.familiarity_bounds.copy_(torch.tensor(UNCHECKED))  # they were those of what serves
         lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
-        if self.stages.config.more.turns and self.guards_after:
+        if self.stages.config.more.turns:
             self._share(lifted.model)
             return self._lifted(lifted.model)
         return lifted
 
     def _share(self, model: LiftModel) -> None:
-        """Leave old queries to what served them, unless the new maps and ranker are better for them."""
+        """Leave old queries of other kinds to what served them."""
         for fold in self.folds:
             fold.ranker.load_state_dict(model.ranker.state_dict())
-        share_turns(
-            [self.current.model, *self.serving],
-            [model, *self.folds],
-            Batches.of(self.current, self.arrived, self.parts.learned, self.guards_after[0][1].queries),
-            lambda: self.guarded(model, self._guards(self.folds)),
-            lambda: self._of_new(model),
-        )
+        current, learned = self.current, self.parts.learned
+        batch = batch_of(current.memory, self.arrived, learned.queries)
+        before, after = [current.model, *self.serving], [model, *self.folds]
+        share_turns(before, after, current.index.x, learned, batch, len(self.arrived))
         del self.guards_after
 
     def back(self, lifted: LiftedIndex) -> LiftedIndex:
@@ -181,10 +176,13 @@ class _Step:
         new = nn.ModuleList([lifted.model, *self.folds])
         old = nn.ModuleList([self.current.model, *self.serving])
 
+        def of_new() -> float:
+            return float(ndcg(self._lifted(lifted.model), self.parts.held, lifted.beam()).mean())
+
         def of_old() -> float:
             return float(self.guarded(lifted.model, self._guards(self.folds)).mean())
 
-        step_back(new, old, lambda: self._of_new(lifted.model), of_old, self._allowed)
+        step_back(new, old, of_new, of_old, self._allowed)
         del self.guards_after
         return self._lifted(lifted.model)
 
@@ -196,11 +194,6 @@ class _Step:
     def past_before(self) -> Scores:
         """nDCG@10 of every old query that judges, by what serves."""
         return self.guarded(self.current.model, self.guards_before)
-
-    def _of_new(self, model: LiftModel) -> float:
-        """Mean nDCG@10 of the new queries that judge, by a model."""
-        lifted = self._lifted(model)
-        return float(ndcg(lifted, self.parts.held, lifted.beam()).mean())
 
     def _lifted(self, model: LiftModel) -> LiftedIndex:
         told = Feedback(Memory.empty(self.current.index.channels), self.current.told.irrelevant)

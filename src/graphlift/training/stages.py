@@ -247,7 +247,7 @@ def ranked_ndcg(ranker: Ranker, subgraphs: Subgraphs, queries: Memory) -> Scores
 
 def lift_weights(model: LiftModel) -> Weights:
     """All weights of a model but those of its rankers; whose turn it is goes with them."""
-    ranker = re.compile(r"(earlier\.\d+\.)?ranker\.|turns$|boundary$")
+    ranker = re.compile(r"(earlier\.\d+\.)?ranker\.|(query|document)_boundary$")
     return {name: weight for name, weight in model.state_dict().items() if not ranker.match(name)}
 
 

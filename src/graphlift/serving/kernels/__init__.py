@@ -17,9 +17,11 @@ from graphlift.serving.kernels.codes import Codes as Codes
 from graphlift.serving.kernels.codes import encode as encode
 from graphlift.serving.kernels.codes import scan
 from graphlift.serving.kernels.folding import fold as fold
-from graphlift.serving.kernels.maps import Maps, lift
+from graphlift.serving.kernels.maps import Maps, lift_in_turn
+from graphlift.serving.kernels.maps import lift as lift
 from graphlift.serving.kernels.maps import maps_of as maps_of
 from graphlift.serving.kernels.pinned import Pinned as Pinned
+from graphlift.serving.kernels.products import add_product
 from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
@@ -49,17 +51,17 @@ class Stranger(NamedTuple):
 
 
 class Rankers(NamedTuple):
-    """Rankers in turns (`graphlift.nn.turns`).
+    """Rankers in turns.
 
     Attributes:
         weights: of each.
-        of_past: the turn of each past query, (Q,).
-        vote: what a past query's vote weighs by its turn, one each.
+        boundary: `graphlift.model.LiftModel.query_boundary`, by columns, (C, T).
+        offset: its offsets, (T,).
     """
 
     weights: list[Weights]
-    of_past: Array
-    vote: Array
+    boundary: Array
+    offset: Array
 
 
 class Counts(NamedTuple):
@@ -109,13 +111,13 @@ def search(
     Queries of which some walk finds too few are left without scores.
     """
     frozen, span = queries[first:last], slice(first, last)
-    lifted, past_vectors = lift(frozen, parts.maps, len(parts.maps.matrix) - 1)
+    turn = turns(frozen, parts.scoring.rankers)
+    lifted, past_vectors = lift_in_turn(frozen, parts.maps, turn)
     rows[span], scores[span] = 0, F4(-math.inf)
     recall(past_vectors, parts.past_queries, parts.past_beam, near[span], past[span])
     if find_strange(frozen, near[span], past[span], parts.stranger, strange[span]):
-        _lift_in_turn(frozen, past[span], parts.maps, parts.scoring.rankers, lifted)
         walk(lifted, parts.documents, beam, similarity[span], walked[span])
-        score(frozen, lifted, walked[span], past[span], parts.scoring, rows[span], scores[span])
+        score(frozen, lifted, walked[span], past[span], turn, parts.scoring, rows[span], scores[span])
 
 
 @compiled
@@ -149,7 +151,7 @@ def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, s
 
 @compiled
 def score(
-    frozen: Array, lifted: Array, walked: Array, past: Array, scoring: Scoring, rows: Array, scores: Array
+    frozen: Array, lifted: Array, walked: Array, past: Array, turn: Array, scoring: Scoring, rows: Array, scores: Array
 ) -> None:
     """Candidates of B queries, best first, and their scores, into rows and scores (B, n), as wide as can be.
 
@@ -161,34 +163,22 @@ def score(
         if _is_full(walked[query]) and _is_full(heard):
             nodes = counts.num_past_nodes
             drawn = draw(frozen[query], lifted[query], found, heard, ground, counts.num_recalled, nodes)
-            weights = rankers.weights[_turn(heard, rankers)]
+            weights = rankers.weights[turn[query]]
             put_best_first(drawn.rows, rank(drawn, ground, weights), rows[query], scores[query])
 
 
-@inner
-def _lift_in_turn(frozen: Array, past: Array, maps: Maps, rankers: Rankers, lifted: Array) -> None:
-    """Lift those of B queries anew that it is an earlier map's turn for."""
-    if len(maps.matrix) > 1:
-        for query in range(len(frozen)):
-            turn = _turn(past[query], rankers) if _is_full(past[query]) else len(maps.matrix) - 1
-            if turn < len(maps.matrix) - 1:
-                again = lift(frozen[query : query + 1], maps, turn)[0]
-                for c in range(lifted.shape[1]):
-                    lifted[query, c] = again[0, c]
-
-
-@inner
-def _turn(past: Array, rankers: Rankers) -> int:
-    """Whose turn it is to score a query with these past ones near it, nearest first."""
-    count = len(rankers.weights)
-    turn = count - 1
-    if count > 1:
-        votes = np.zeros(count, F4)
-        for place in range(len(past)):
-            voted = rankers.of_past[past[place]]
-            votes[voted] += rankers.vote[voted] / F4(1 + place)
-        for ranker in range(count - 2, -1, -1):
-            turn = ranker if votes[ranker] > votes[turn] else turn
+@compiled
+def turns(queries: Array, rankers: Rankers) -> Array:
+    """Whose turn each of B queries is, (B,)."""
+    turn = np.full(len(queries), len(rankers.weights) - 1)
+    if len(rankers.offset):
+        votes = np.empty((len(queries), len(rankers.offset)), F4)
+        for query in range(len(queries)):
+            for other in range(votes.shape[1]):
+                votes[query, other] = rankers.offset[other]
+        add_product(queries, rankers.boundary, votes)
+        for query in range(len(queries)):
+            turn[query] = votes[query].argmax()
     return turn
 
 

@@ -67,3 +67,19 @@ def lift(queries: Array, maps: Maps, turn: int) -> tuple[Array, Array]:
         for c in range(width):
             past[query, c] = row[channels + c] * (factor if 2 * c >= width else F4(1))
     return lifted, past
+
+
+@compiled
+def lift_in_turn(queries: Array, maps: Maps, turn: Array) -> tuple[Array, Array]:
+    """The same, each by the map whose turn it is, (B,)."""
+    if len(maps.matrix) == 1:
+        return lift(queries, maps, 0)
+    width = maps.shift.shape[1] - queries.shape[1]
+    lifted, past = np.empty_like(queries), np.empty((len(queries), width), F4)
+    for query in range(len(queries)):
+        one, near = lift(queries[query : query + 1], maps, turn[query])
+        for c in range(lifted.shape[1]):
+            lifted[query, c] = one[0, c]
+        for c in range(width):
+            past[query, c] = near[0, c]
+    return lifted, past
