@@ -238,8 +238,9 @@ class LiftedIndex:
         self, queries: Tensor, lifted: Tensor, walked: Tensor, past: Tensor, own: Tensor | None = None
     ) -> Subgraphs:
         """`build_subgraphs` by the model's configuration."""
-        counts, turn = (self.model.config.num_recalled, self.model.config.num_past_nodes), self.model.turn_of_queries
-        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own, turn(queries))
+        config, turn = self.model.config, self.model.turn_of_queries(queries)
+        counts = config.num_recalled, config.num_past_nodes
+        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own, turn)
 
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
         """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""
