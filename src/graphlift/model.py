@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self, cast
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from graphlift.errors import InputError
 from graphlift.nn.family import DEFAULT, member
@@ -18,6 +17,7 @@ from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
 from graphlift.search.axes import principal_axes
 from graphlift.search.descent import Descent
+from graphlift.search.discriminant import told
 from graphlift.search.familiarity import UNCHECKED
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
@@ -144,7 +144,7 @@ class LiftModel(nn.Module):
 
     @property
     def served(self) -> Served:
-        """The query map and the ranker that learned last."""
+        """What learned last."""
         return Served(self.query_map, self.document_map, self.ranker)
 
     @property
@@ -186,7 +186,7 @@ class LiftModel(nn.Module):
     def _turn(self, x: Tensor, boundary: Tensor) -> Tensor:
         if not len(boundary):
             return torch.full((len(x),), len(self.earlier))
-        return F.linear(x, boundary[:, :-1], boundary[:, -1]).argmax(dim=1)
+        return told(boundary, x)
 
     def ranker_of_one(self, subgraph: Subgraphs) -> SubgraphRanker:
         """The ranker that scores a single query."""

@@ -7,8 +7,8 @@ from torch.testing import assert_close
 from graphlift.memory import Memory
 from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig
+from graphlift.search.discriminant import discriminant
 from graphlift.search.similarity import Similarity
-from graphlift.training.discriminant import discriminant
 from graphlift.training.turns import MAX_EARLIER, kinds_apart, share_turns, strays
 
 CHANNELS, EACH = 12, 60

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
-from graphlift.training.discriminant import discriminant
+from graphlift.search.discriminant import discriminant, told
 
 MAX_EARLIER = 7
 """So many earlier turns are kept, each with its maps and its ranker."""
@@ -34,7 +33,7 @@ def share_turns(
 
     Args:
         before: the model that served, and those of its folds.
-        after: the same after more training; they get turns.
+        after: the same after more training, without turns; they get those that are to be.
         documents: of the index, (N, C).
         learned: what taught.
         batch: before which fit each of its queries came, (Q,).
@@ -45,19 +44,19 @@ def share_turns(
     served[batch == last] = newest
     kind = kinds_apart(learned.queries, served, newest)
     kept = sorted(set(kind.unique().tolist()) - {newest})[-MAX_EARLIER:]
+    if not kept:
+        return
     places = torch.full((newest + 1,), len(kept))
     places[kept] = torch.arange(len(kept))
     kind, count = places[kind], len(kept) + 1
     asked = torch.stack([learned.rows, kind[learned.query_of_answer]], dim=1).unique(dim=0)
     x, of_document = documents[asked[:, 0]], asked[:, 1]
-    boundaries = [discriminant(learned.queries, kind, count), discriminant(x, of_document, count)]
-    if not kept:
-        boundaries = [boundary[:0] for boundary in boundaries]
-    elif strays(boundaries[1], x, of_document).max() > APART:
-        boundaries[1] = boundaries[1][:0]  # kinds of queries ask for the same documents
+    of_queries, of_documents = discriminant(learned.queries, kind, count), discriminant(x, of_document, count)
+    if strays(of_documents, x, of_document).max() > APART:
+        of_documents = of_documents[:0]  # kinds of queries ask for the same documents
     for old, new in zip(before, after, strict=True):
         all_of_old = [*old.earlier, old.served]
-        new.take_turns([all_of_old[number] for number in kept], *(boundary.clone() for boundary in boundaries))
+        new.take_turns([all_of_old[number] for number in kept], of_queries.clone(), of_documents.clone())
 
 
 def kinds_apart(queries: Tensor, kind: Tensor, newest: int) -> Tensor:
@@ -79,9 +78,8 @@ def kinds_apart(queries: Tensor, kind: Tensor, newest: int) -> Tensor:
 
 def strays(boundary: Tensor, x: Tensor, kind: Tensor) -> Tensor:
     """What share of the vectors (n, C) of each kind falls to each other kind, 0 to its own, (T, T)."""
-    told = F.linear(x, boundary[:, :-1], boundary[:, -1]).argmax(dim=1)
     count = len(boundary)
-    share = torch.bincount(kind * count + told, minlength=count * count).view(count, count).float()
+    share = torch.bincount(kind * count + told(boundary, x), minlength=count * count).view(count, count).float()
     share /= share.sum(dim=1, keepdim=True).clamp(min=1)
     return share.fill_diagonal_(0)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SHRINKAGE = 0.01
 """So much of the mean variance is added to all, so that directions in which few vectors differ do not decide."""
 
 
 def discriminant(x: Tensor, kind: Tensor, count: int) -> Tensor:
-    """The linear boundary between kinds of vectors whose spread is alike: the largest of ``weight @ x + offset`` wins.
+    """The linear boundary between kinds of vectors whose spread is alike; `told` says on whose side vectors are.
 
     All kinds count the same, however many there are of each.
 
@@ -27,7 +28,7 @@ def discriminant(x: Tensor, kind: Tensor, count: int) -> Tensor:
     Example:
         >>> x = torch.tensor([[0.0, 0.0], [0.0, 2.0], [4.0, 0.0], [4.0, 2.0]])
         >>> boundary = discriminant(x, torch.tensor([0, 0, 1, 1]), 2)
-        >>> (torch.tensor([[1.9, 5.0], [2.1, -5.0]]) @ boundary[:, :-1].T + boundary[:, -1]).argmax(dim=1).tolist()
+        >>> told(boundary, torch.tensor([[1.9, 5.0], [2.1, -5.0]])).tolist()
         [0, 1]
     """
     size = torch.bincount(kind, minlength=count)
@@ -40,3 +41,8 @@ def discriminant(x: Tensor, kind: Tensor, count: int) -> Tensor:
     weight = torch.linalg.solve(covariance, mean.T).T
     offset = (-0.5 * (weight * mean).sum(dim=1)).masked_fill(size == 0, -torch.inf)
     return torch.cat([weight, offset.unsqueeze(1)], dim=1).to(x.dtype)
+
+
+def told(boundary: Tensor, x: Tensor) -> Tensor:
+    """The kind on whose side of a boundary (T, C + 1) each of vectors (n, C) is: the largest of its sums, (n,)."""
+    return F.linear(x, boundary[:, :-1], boundary[:, -1]).argmax(dim=1)

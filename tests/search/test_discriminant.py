@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from graphlift.training.discriminant import discriminant
+from graphlift.search.discriminant import discriminant, told
 
 
 def kinds(count=3, channels=6, each=200):
@@ -12,10 +12,6 @@ def kinds(count=3, channels=6, each=200):
     means = 3 * torch.randn(count, channels)
     kind = torch.arange(count).repeat_interleave(each)
     return (means[kind] + torch.randn(len(kind), channels)) @ mixing, kind
-
-
-def told(boundary, x):
-    return (x @ boundary[:, :-1].T + boundary[:, -1]).argmax(dim=1)
 
 
 def test_kinds_of_one_spread_are_told_apart():
