@@ -12,6 +12,7 @@ from hypothesis import settings
 from graphlift.graph import EMPTY, NeighborTable
 from graphlift.memory import Memory
 from graphlift.metric import Metric
+from graphlift.search.hubness import Hubness
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space
 
@@ -58,7 +59,7 @@ def make_table():
 
 
 def _make_space(metric=Metric.COSINE, documents=23, past=11, channels=5):
-    """Documents and past queries with up to four answers each; past query 0 was never answered."""
+    """Documents and past queries with up to four answers each; past query 0 was never answered. All were asked."""
     similarity = Similarity.of(metric, torch.randn(documents, channels))
     frozen, lifted = (similarity.finish(torch.randn(documents, channels)) for _ in range(2))
     past_frozen, past_lifted = (similarity.finish(torch.randn(past, channels)) for _ in range(2))
@@ -66,7 +67,9 @@ def _make_space(metric=Metric.COSINE, documents=23, past=11, channels=5):
         {int(row): float(1 + row % 3) for row in torch.randperm(documents)[: query % 5]} for query in range(past)
     ]
     links = _make_table(documents, 6).ids.int()
-    return Space.of(similarity, frozen, lifted, Memory.of(past_frozen, answers), past_lifted, links)
+    memory = Memory.of(past_frozen, answers)
+    hubness = Hubness.of(similarity, (frozen, lifted), (past_frozen, past_lifted))
+    return Space.of(similarity, frozen, lifted, memory, past_lifted, links, hubness)
 
 
 @pytest.fixture(scope="session")

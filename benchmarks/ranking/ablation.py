@@ -29,9 +29,6 @@ from graphlift.search.subgraph import Subgraphs
 from graphlift.training.teachers import taught
 
 HERE = Path(__file__).parent
-OF_MEMORY = [
-    place for place, name in enumerate(NODE_ATTRS) if any(w in name for w in ("past", "vote", "warm", "famil"))
-]
 matplotlib.rcParams["svg.hashsalt"] = "graphlift"  # the same numbers give the same bytes
 
 
@@ -48,18 +45,21 @@ def without_past_nodes(subgraphs: Subgraphs) -> Subgraphs:
 
 def without_memory(subgraphs: Subgraphs) -> Subgraphs:
     """No past query, nothing that candidates have of them, and no candidate that they recalled."""
-    cut = without_past_nodes(subgraphs)
-    node_attr = cut.node_attr.clone()
-    node_attr[..., OF_MEMORY] = 0
+    cut = without_past_nodes(without_attributes("past", "vote", "warm", "famil", "hubness")(subgraphs))
     walked = torch.arange(cut.rows.shape[1]) < FitConfig().model.num_walked
-    return replace(without_edges("shared answers")(cut), node_attr=node_attr, mask=cut.mask & walked)
+    return replace(without_edges("shared answers")(cut), mask=cut.mask & walked)
 
 
-def without_votes_of_alike(subgraphs: Subgraphs) -> Subgraphs:
-    """Candidates say nothing of those that answered the same past queries."""
-    node_attr = subgraphs.node_attr.clone()
-    node_attr[..., [place for place, name in enumerate(NODE_ATTRS) if "alike" in name]] = 0
-    return replace(subgraphs, node_attr=node_attr)
+def without_attributes(*words: str) -> Callable[[Subgraphs], Subgraphs]:
+    """Candidates without the attributes in whose names one of these words is."""
+    places = [place for place, name in enumerate(NODE_ATTRS) if any(word in name for word in words)]
+
+    def cut(subgraphs: Subgraphs) -> Subgraphs:
+        node_attr = subgraphs.node_attr.clone()
+        node_attr[..., places] = 0
+        return replace(subgraphs, node_attr=node_attr)
+
+    return cut
 
 
 def without_edges(*names: str) -> Callable[[Subgraphs], Subgraphs]:
@@ -109,8 +109,9 @@ PARTS = {
     "the ranker": Part(rank=False),
     "the lift": Part(lift=False),
     "memory": Part(subgraphs=without_memory),
-    "votes of candidates alike": Part(subgraphs=without_votes_of_alike),
-    "messages and votes of alike": Part(num_layers=0, subgraphs=without_votes_of_alike),
+    "votes of candidates alike": Part(subgraphs=without_attributes("alike")),
+    "hubness": Part(subgraphs=without_attributes("hubness")),
+    "messages and votes of alike": Part(num_layers=0, subgraphs=without_attributes("alike")),
     "past queries as nodes": Part(subgraphs=without_past_nodes),
     "attributes of links": Part(subgraphs=without_edges(*EDGE_ATTRS)),
     "index links": Part(subgraphs=without_edges("index link")),

@@ -42,7 +42,7 @@ class Lifts:
         """The lift of all training queries."""
         if self.learned:
             return self.stages.fresh_lift(self.train, "lift")
-        return LiftModel(self.task.x.shape[1], self.stages.similarity, self.config.model, self.task.x).eval()
+        return self.stages.untrained(self.train).eval()
 
     @cached_property
     def folds(self) -> list[LiftModel]:

@@ -24,6 +24,7 @@ from graphlift.search.agreement import agreement_exponent
 from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, nearness_among, raised
 from graphlift.search.familiarity import AROUND, Familiarity
+from graphlift.search.hubness import Hubness
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs, find_candidates
 from graphlift.serving.coded_walk import CodedWalk
@@ -52,6 +53,7 @@ class LiftedIndex:
         walk_index: an index of the lifted documents that exists already; else the frozen index's links are reused.
         past: an index of the past queries that exists already.
         told: feedback that the model has not learned from; what is relevant by it is in the memory, too.
+        hubness: values of the documents (`graphlift.search.hubness.Hubness`), (N, 4), where they are known.
     """
 
     def __init__(
@@ -62,13 +64,16 @@ class LiftedIndex:
         walk_index: HnswIndex | None = None,
         past: PastIndex | None = None,
         told: Feedback | None = None,
+        hubness: Tensor | None = None,
     ) -> None:
         self.index, self.model, self.memory = index, model, memory
         self.told = Feedback.none(index.channels) if told is None else told
         self.walk_index = index.with_vectors(self.lift_documents()) if walk_index is None else walk_index
         with torch.inference_mode():
             lifted = self.lift_queries(memory.queries)
-            self.space = Space.of(model.similarity, index.x, self.walk_index.x, memory, lifted, _links(index))
+            asked, documents = (model.asked, self.lift_queries(model.asked)), (index.x, self.walk_index.x)
+            hubs = Hubness.of(model.similarity, documents, asked, hubness)
+            self.space = Space.of(model.similarity, *documents, memory, lifted, _links(index), hubs)
         self.past = past if past is not None else _past_index(model.past_vectors(memory.queries, lifted).numpy(), index)
 
     def __copy__(self) -> Self:

@@ -105,6 +105,8 @@ class LiftModel(nn.Module):
 
     Attributes:
         past_axes: those axes, (C, D).
+        asked: queries by which the hubness of documents is measured (`graphlift.search.hubness`), frozen, (m, C); set
+            before the ranker is trained.
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
             similar than the first, and no more warm documents are near it than the second; set after training.
         query_map, document_map, ranker: those that learned last.
@@ -121,6 +123,7 @@ class LiftModel(nn.Module):
     """
 
     past_axes: Tensor
+    asked: Tensor
     familiarity_bounds: Tensor
     query_boundary: Tensor
     document_boundary: Tensor
@@ -132,6 +135,7 @@ class LiftModel(nn.Module):
         count = min(config.past_channels, channels)
         axes = torch.eye(channels)[:, :count].contiguous() if documents is None else principal_axes(documents, count)
         self.register_buffer("past_axes", axes)
+        self.register_buffer("asked", torch.zeros(0, channels))
         self.register_buffer("familiarity_bounds", torch.tensor(UNCHECKED))
         self.channels, self.similarity, self.config = channels, similarity, config
         self.query_map, self.document_map = ResidualLinear(channels), ResidualLinear(channels)
@@ -203,7 +207,8 @@ class LiftModel(nn.Module):
         return scores
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load weights, of as many turns as there are."""
+        """Load weights, of as many turns as there are, and as many queries that were asked."""
+        self.asked = torch.empty_like(state_dict["asked"])
         names = {name.split(".")[1] for name in state_dict if name.startswith("earlier.")}
         maps = [(ResidualLinear(self.channels), ResidualLinear(self.channels)) for _ in names]
         earlier = [Served(*of_turn, ranker_of(self.config)) for of_turn in maps]

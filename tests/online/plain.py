@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -76,6 +78,7 @@ def in_step(lift):
     lifted = lift.lifted
     if lifted is None:
         return True
+    hubness = lifted.space.hubness
     expected = lifted.lift_documents() if lifted.walk_index is not lifted.index else lifted.index.vectors
     answered, again = (
         lifted.space.answered,
@@ -85,6 +88,7 @@ def in_step(lift):
         np.allclose(lifted.walk_index.vectors, expected, atol=1e-6)
         and torch.allclose(lifted.space.past_lifted, lifted.lift_queries(lifted.memory.queries), atol=1e-6)
         and torch.allclose(answered.sums[answered.place], again.sums[again.place], atol=1e-5)
+        and torch.allclose(hubness.all(), replace(hubness, values=torch.full_like(hubness.values, torch.nan)).all())
         and len(lifted.space.links) == lifted.index.num_rows
         and lifted.space.frozen is lifted.index.x
         and len(lifted.past) == len(lifted.memory)

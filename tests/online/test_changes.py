@@ -80,6 +80,7 @@ def test_lifted_vectors_equal_a_full_recomputation(world, fitted):
         (lifted.space.answered.sums[lifted.space.answered.place], anew.space.answered.sums[anew.space.answered.place]),
         (lifted.space.links, anew.space.links),
         (lifted.space.frozen, anew.space.frozen),
+        (lifted.space.hubness.all(), anew.space.hubness.all()),
     ):
         torch.testing.assert_close(ours, theirs)
 

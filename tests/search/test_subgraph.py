@@ -53,6 +53,8 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
     }
     familiarity = max(near["lifted"], default=0.0)
     asked = [{q for q in range(len(answers)) if row in answers[q] and q != own} for row in rows]
+    questions = {"lifted": space.past_lifted, "frozen": space.memory.queries}
+    hub = {kind: [hubness_of(space, getattr(space, kind)[row], questions[kind]) for row in rows] for kind in to}
     alike = {kind: [votes_for(softmax(to[kind]), a, asked) for a in asked] for kind in to}
     nodes = []
     for place, row in enumerate(rows):
@@ -87,6 +89,10 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
                 "votes of candidates alike, lifted": alike["lifted"][place],
                 "votes of candidates alike, frozen": alike["frozen"][place],
                 "log of votes of candidates alike": math.log(max(alike["lifted"][place], 1e-4)),
+                "hubness, lifted": hub["lifted"][place],
+                "hubness, frozen": hub["frozen"][place],
+                "lifted similarity beyond hubness": to["lifted"][place] - hub["lifted"][place],
+                "frozen similarity beyond hubness": to["frozen"][place] - hub["frozen"][place],
             }
         )
     for node in nodes:
@@ -107,6 +113,12 @@ def naive(space, frozen, lifted, walk, past, num_recalled, own):
     for row, listed in zip(rows, links, strict=True):
         listed += [link_to_past(space, answers, row, p) for p in past[:NODES]]
     return rows, nodes, pasts, links
+
+
+def hubness_of(space, document, asked):
+    """The mean similarity of a document to the ten nearest of all queries; 0 where there are no more."""
+    near = sorted((similarity_of(space, query, document) for query in asked), reverse=True)
+    return sum(near[:10]) / 10 if len(asked) > 10 else 0.0
 
 
 def votes_for(weights, mine, asked):
@@ -136,6 +148,11 @@ def link_to_past(space, answers, row, p):
         "shared answers": float(row in answers[p]),
         "index link": 0.0,
     }
+
+
+def with_memory(space, memory):
+    """The space with other answers to the same past queries."""
+    return space.remembering(memory, space.past_lifted, torch.arange(len(space.frozen)))
 
 
 def draw(space, own=False):
@@ -203,7 +220,7 @@ def test_own_answers_never_count(make_space, metric):
         for own_answers in ([], walk[b, :3].tolist(), walk[b, 2:].tolist(), list(range(len(space.frozen)))):
             answers[query] = dict.fromkeys(own_answers, 1.0)
             memory = Memory.of(space.memory.queries, answers)
-            changed = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
+            changed = with_memory(space, memory)
             one = slice(b, b + 1)
             seen.append(
                 reachable(
@@ -243,7 +260,7 @@ def test_padding_changes_nothing(make_space):
     space = make_space()
     frozen, lifted, walk, past, *_ = draw(space)
     memory = Memory.of(space.memory.queries, [{0: 1.0, 3 + q: 1.0} for q in range(len(space.memory))])
-    space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
+    space = with_memory(space, memory)
     few, many = (build_subgraphs(space, frozen, lifted, walk, past, count, NODES) for count in (PAST + 1, 90))
     assert not few.mask.all()
     for mine, theirs in zip(reachable(many), reachable(few), strict=True):
@@ -271,7 +288,7 @@ def test_memory_of_nothing(make_space, metric):
 def test_memory_without_answers(make_space):
     space = make_space()
     memory = Memory.of(space.memory.queries, [{}] * len(space.memory))
-    silent = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
+    silent = with_memory(space, memory)
     found = build_subgraphs(silent, *draw(space))
     assert not found.mask[:, WALKED:].any()
     assert found.node_attr.isfinite().all()

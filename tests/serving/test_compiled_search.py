@@ -92,7 +92,7 @@ def test_votes_are_dense(make_space):
     """Every past query was answered by every third document: votes tie, and more are voted than may join."""
     space = make_space(documents=200, past=40, channels=9)
     memory = Memory.of(space.memory.queries, [dict.fromkeys(range(q % 3, 200, 3), 1.0) for q in range(40)])
-    space = Space.of(space.similarity, space.frozen, space.lifted, memory, space.past_lifted, space.links)
+    space = space.remembering(memory, space.past_lifted, torch.arange(200))
     drawn = draw(space, walked=20, past=30)
     ranker = awake(12, 1, 3, build_subgraphs(space, *drawn, 16, NODES))
     assert assert_same(space, ranker, drawn, 16).mask.all()

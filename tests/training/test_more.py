@@ -123,7 +123,8 @@ def test_old_queries_of_another_kind_keep_what_served_them(stream, apart):
 
 @pytest.mark.parametrize("ewc", [0.0, 0.1])
 def test_what_is_kept_stays_as_it_is_through_further_fits_and_the_store(stream, apart, tmp_path, ewc):
-    config = CONFIG.model_copy(update={"more": MORE.model_copy(update={"max_loss": 1.0, "ewc": ewc})})
+    more = MORE.model_copy(update={"max_loss": 1.0, "ewc": ewc})
+    config = CONFIG.model_copy(update={"more": more, "confidence": 0.6})  # whether it gains is not asked here
     lift = stream.lift()
     first = lift.lifted.model.served.state_dict()
     assert lift.fit_more(config=config).published

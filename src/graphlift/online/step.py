@@ -32,6 +32,7 @@ def with_added(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
         lifted=other.walk_index.x,
         answered=lifted.space.answered.extended(count),
         links=grown(links, links.new_full((count, links.shape[1]), EMPTY)),
+        hubness=lifted.space.hubness.extended((index.x, other.walk_index.x)),
     )
     return other
 
@@ -66,7 +67,8 @@ def relinked(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
         walk = index.with_vectors(walk.x)
     else:
         walk = walk.relinked()
-    return LiftedIndex(index, lifted.model, lifted.memory, walk, lifted.past, lifted.told)
+    known = lifted.space.hubness.values
+    return LiftedIndex(index, lifted.model, lifted.memory, walk, lifted.past, lifted.told, known)
 
 
 def compacted(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
@@ -77,4 +79,6 @@ def compacted(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
     moved[torch.from_numpy(kept)] = torch.arange(len(kept))
     walk = lifted.walk_index
     walk = index if walk is lifted.index else index.with_vectors(walk.vectors[kept])
-    return LiftedIndex(index, lifted.model, lifted.memory.moved(moved), walk, lifted.past, lifted.told.moved(moved))
+    memory, told = lifted.memory.moved(moved), lifted.told.moved(moved)
+    known = lifted.space.hubness.values[torch.from_numpy(kept)]
+    return LiftedIndex(index, lifted.model, memory, walk, lifted.past, told, known)

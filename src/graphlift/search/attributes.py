@@ -31,6 +31,10 @@ NODE_ATTRS = (
     "votes of candidates alike, lifted",
     "votes of candidates alike, frozen",
     "log of votes of candidates alike",
+    "hubness, lifted",
+    "hubness, frozen",
+    "lifted similarity beyond hubness",
+    "frozen similarity beyond hubness",
 )
 """What each channel of a candidate's attributes means."""
 
@@ -70,18 +74,21 @@ LEAST_VOTE = 1e-4
 
 
 class Record(NamedTuple):
-    """What candidates answered in all the past.
+    """What all the past says of candidates.
 
     Attributes:
         times: how many queries, (B, n).
         to_mean: similarity of the query to the mean of those, 0 where there is none, (B, n).
         alike_frozen, alike_lifted: votes of candidates alike in either space, (B, n).
+        hubness_frozen, hubness_lifted: how near they are to what was asked, (B, n).
     """
 
     times: Tensor
     to_mean: Tensor
     alike_frozen: Tensor
     alike_lifted: Tensor
+    hubness_frozen: Tensor
+    hubness_lifted: Tensor
 
 
 def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answered: Tensor, mask: Tensor) -> Tensor:
@@ -122,6 +129,10 @@ def attributes_of_candidates(frozen: Side, lifted: Side, record: Record, answere
             record.alike_lifted,
             record.alike_frozen,
             record.alike_lifted.clamp(min=LEAST_VOTE).log(),
+            record.hubness_lifted,
+            record.hubness_frozen,
+            lifted.to_query - record.hubness_lifted,
+            frozen.to_query - record.hubness_frozen,
         ],
         dim=2,
     )

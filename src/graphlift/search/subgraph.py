@@ -20,6 +20,7 @@ from graphlift.search.attributes import (
     attributes_of_past,
     linked,
 )
+from graphlift.search.hubness import Hubness
 from graphlift.search.similarity import Similarity
 
 VOTE_TEMPERATURE = 0.05
@@ -103,6 +104,7 @@ class Space:
         past_lifted: the past queries lifted, (Q, C).
         answered: what each document answered.
         links: the index's bottom level, ``-1`` for empty, int32 (N, d).
+        hubness: how near documents are to what was asked.
     """
 
     similarity: Similarity
@@ -112,6 +114,7 @@ class Space:
     past_lifted: Tensor
     answered: Answered
     links: Tensor
+    hubness: Hubness
 
     @classmethod
     def of(
@@ -122,10 +125,13 @@ class Space:
         memory: Memory,
         past_lifted: Tensor,
         links: Tensor,
+        hubness: Hubness | None = None,
     ) -> Self:
-        """The space of these vectors and links."""
+        """The space of these vectors and links; nothing was asked where ``hubness`` is left out."""
         answered = Answered.of(memory, past_lifted, len(frozen))
-        return cls(similarity, frozen, lifted, memory, past_lifted, answered, links)
+        if hubness is None:
+            hubness = Hubness.of(similarity, (frozen, lifted), (frozen[:0], lifted[:0]))
+        return cls(similarity, frozen, lifted, memory, past_lifted, answered, links, hubness)
 
     def remembering(self, memory: Memory, past_lifted: Tensor, rows: Tensor) -> Self:
         """The space with another memory, which differs in what it says of these documents."""
@@ -164,7 +170,9 @@ def build_subgraphs(
 
     frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
     lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
-    record = _record(space, rows, lifted, _weights_of(mask, frozen_side, lifted_side), own)
+    to_query = frozen_side.to_query, lifted_side.to_query
+    hubness = space.hubness.around(rows, *(() if own is None else (frozen, to_query)))
+    record = Record(*_answers(space, rows, lifted, _weights_of(mask, *to_query), own), *hubness)
     return Subgraphs(
         rows,
         mask,
@@ -230,14 +238,16 @@ class _Nearness(NamedTuple):
         return Side(to_query, self.similarity, self.weight, links)
 
 
-def _weights_of(mask: Tensor, *sides: Side) -> Tensor:
-    """How much candidates vote by their nearness to the query, once for each side, (S, B, n)."""
-    near = torch.stack([side.to_query for side in sides]) / VOTE_TEMPERATURE
+def _weights_of(mask: Tensor, *to_query: Tensor) -> Tensor:
+    """How much candidates vote by their nearness to the query, once for each space, (S, B, n)."""
+    near = torch.stack(to_query) / VOTE_TEMPERATURE
     return near.masked_fill(~mask, -torch.inf).softmax(dim=2)
 
 
-def _record(space: Space, rows: Tensor, lifted: Tensor, weights: Tensor, own: Tensor | None) -> Record:
-    """What candidates answered in all the past, without the queries' own answers; their weights are (2, B, n)."""
+def _answers(
+    space: Space, rows: Tensor, lifted: Tensor, weights: Tensor, own: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The first parts of a `Record`, without the queries' own answers; weights of candidates are (2, B, n)."""
     lines = space.answered.place[rows]
     count, total = space.answered.counts[lines], space.answered.sums[lines]
     asked = space.answered.latest[lines]
@@ -248,7 +258,8 @@ def _record(space: Space, rows: Tensor, lifted: Tensor, weights: Tensor, own: Te
         asked = asked.masked_fill(asked == own.view(-1, 1, 1), -1)
     mean = space.similarity.finish(total / count.clamp(min=1).unsqueeze(2))
     to_mean = space.similarity.pairwise(mean, lifted.unsqueeze(1)).squeeze(2)
-    return Record(count, to_mean * (count > 0), *votes_of_alike(weights, asked))
+    alike_frozen, alike_lifted = votes_of_alike(weights, asked)
+    return count, to_mean * (count > 0), alike_frozen, alike_lifted
 
 
 def _recall(answer: Tensor, vote: Tensor, walk: Tensor, count: int) -> tuple[Tensor, Tensor]:

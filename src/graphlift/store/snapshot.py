@@ -135,7 +135,7 @@ def write_snapshot(path: Path, snapshot: Snapshot, journal: int = 0) -> str:
             (folder / "report.json").write_text(snapshot.report.model_dump_json(indent=1), encoding="utf-8")
         if lifted is not None:
             if lifted.walk_index is not index:
-                tensors = {"lifted": lifted.walk_index.x}
+                tensors = {"lifted": lifted.walk_index.x, "hubness": lifted.space.hubness.all()}
                 if not _same_links(lifted.walk_index.graph, index.graph):
                     tensors |= _graph_tensors("lifted", lifted.walk_index.graph)
                 save_file(tensors, folder / "lifted.safetensors")
@@ -200,11 +200,11 @@ def _read_lifted(
     model = LiftModel(index.channels, similarity, config)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     model.eval()
-    walk = index
+    walk, hubness = index, None
     if (folder / "lifted.safetensors").exists():
         tensors = load_file(folder / "lifted.safetensors")
         links = _graph("lifted", tensors) if "lifted.entry_point" in tensors else graph
-        walk = content.index.build(tensors["lifted"], links, index.ids, index.removed)
+        walk, hubness = content.index.build(tensors["lifted"], links, index.ids, index.removed), tensors["hubness"]
     tensors = load_file(folder / "memory.safetensors")
     memory, told = _memory("", tensors), None
     if "relevant.queries" in tensors:
@@ -212,7 +212,7 @@ def _read_lifted(
     past = None
     if content.past_index is not None:
         past = content.past_index.build(tensors["past"], _graph("past", tensors), Ids.counted(len(memory)))
-    return LiftedIndex(index, model, memory, walk, past, told)
+    return LiftedIndex(index, model, memory, walk, past, told, hubness)
 
 
 def _memory_tensors(prefix: str, memory: Memory) -> Tensors:

@@ -88,7 +88,8 @@ def fit_more(
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
-        lifted = LiftedIndex(current.index, after.model, current.memory, after.walk_index, told=step.untaught())
+        walk, known = after.walk_index, after.space.hubness.values
+        lifted = LiftedIndex(current.index, after.model, current.memory, walk, told=step.untaught(), hubness=known)
         lifted, recall, relinked = navigable(lifted, parts.held.queries)
         set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
@@ -137,7 +138,8 @@ class _Step:
         relevant, current = self.current.told.relevant, self.current
         known = ~relevant.known_to(self.parts.held)
         told = Feedback(relevant.select(known.nonzero().flatten()), current.told.irrelevant)
-        return LiftedIndex(current.index, current.model, self.parts.learned, current.walk_index, told=told)
+        walk, known = current.walk_index, current.space.hubness.values
+        return LiftedIndex(current.index, current.model, self.parts.learned, walk, told=told, hubness=known)
 
     def untaught(self) -> Feedback:
         """What was told and is not learned from even now: the held-out queries, and all that was irrelevant."""

@@ -23,6 +23,7 @@ from graphlift.memory import Memory
 from graphlift.model import LiftModel, ranker_of
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import AllPairs, Pairs, some
+from graphlift.search.hubness import MAX_ASKED
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
@@ -149,14 +150,21 @@ class Stages:
         fold = fold_of(queries.queries, count)
         others = [queries.select((fold != inside).nonzero().flatten()) for inside in range(count)]
         return [
-            self.fresh_lift(rest, f"lift, fold {number} of {count}{of}") for number, rest in enumerate(others, start=1)
+            self.fresh_lift(rest, f"lift, fold {number} of {count}{of}", queries)
+            for number, rest in enumerate(others, start=1)
         ]
 
-    def fresh_lift(self, queries: Memory, name: str) -> LiftModel:
-        """A fresh model whose lift is trained, on the CPU."""
+    def fresh_lift(self, queries: Memory, name: str, memory: Memory | None = None) -> LiftModel:
+        """A fresh model whose lift is trained, on the CPU; ``memory`` is what it goes with, if that is more."""
         with self._seeded(name):
-            model = LiftModel(self.index.channels, self.similarity, self.config.model, self.index.x)
+            model = self.untrained(queries if memory is None else memory)
         return self.train_lift(name, model, queries, AllPairs(queries, self.config.answers_per_query), self.config.lift)
+
+    def untrained(self, memory: Memory) -> LiftModel:
+        """A fresh model for these past queries; its first weights come from the global generator."""
+        model = LiftModel(self.index.channels, self.similarity, self.config.model, self.index.x)
+        model.asked = memory.queries[some(torch.arange(len(memory)), MAX_ASKED, self.config.seed)]
+        return model
 
     def train_lift(
         self,
@@ -246,8 +254,8 @@ def ranked_ndcg(ranker: Ranker, subgraphs: Subgraphs, queries: Memory) -> Scores
 
 
 def lift_weights(model: LiftModel) -> Weights:
-    """All weights of a model but those of its rankers; whose turn it is goes with them."""
-    ranker = re.compile(r"(earlier\.\d+\.)?ranker\.|(query|document)_boundary$")
+    """All weights of a model but those of its rankers; whose turn it is, and what was asked, go with them."""
+    ranker = re.compile(r"(earlier\.\d+\.)?ranker\.|(query|document)_boundary$|asked$")
     return {name: weight for name, weight in model.state_dict().items() if not ranker.match(name)}
 
 

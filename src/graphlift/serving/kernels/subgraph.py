@@ -33,6 +33,7 @@ class Ground(NamedTuple):
     Attributes:
         offsets, answers: the memory's answers as one ragged list.
         place, sums, counts, latest: of `graphlift.search.answered.Answered`.
+        hubness: values of `graphlift.search.hubness.Hubness`.
         by_distance: whether similarity is a negative squared distance, else a product.
         normalised: whether vectors have unit length.
         inverse: 1 / the similarity's scale.
@@ -49,6 +50,7 @@ class Ground(NamedTuple):
     counts: Array
     latest: Array
     links: Array
+    hubness: Array
     by_distance: bool
     normalised: bool
     inverse: np.float32
@@ -69,6 +71,7 @@ class Ground(NamedTuple):
             counts=space.answered.counts.numpy(),
             latest=space.answered.latest.numpy(),
             links=space.links.numpy(),
+            hubness=space.hubness.all().numpy(),
             by_distance=metric is Metric.L2,
             normalised=metric is Metric.COSINE,
             inverse=F4(1 / space.similarity.scale),
@@ -104,6 +107,7 @@ def draw(
         prefetch(ground.frozen, row)
         prefetch(ground.sums, ground.place[row])
         prefetch(ground.latest, ground.place[row])
+        prefetch(ground.hubness, row)
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
@@ -120,6 +124,9 @@ def draw(
     vote_for_alike(lines, ground.latest, *alike, node_attr[19], node_attr[20])
     for i in range(len(rows)):
         node_attr[21, i] = math.log(max(node_attr[19, i], LEAST))
+        hub_frozen, hub_lifted = ground.hubness[rows[i], 0], ground.hubness[rows[i], 1]
+        node_attr[22, i], node_attr[23, i] = hub_lifted, hub_frozen
+        node_attr[24, i], node_attr[25, i] = to_lifted[i] - hub_lifted, to_frozen[i] - hub_frozen
     nodes = past[:num_past_nodes]
     past_attr = np.empty((PAST_CHANNELS, len(nodes)), F4)
     for p in range(len(nodes)):
