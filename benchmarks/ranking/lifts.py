@@ -18,6 +18,7 @@ from graphlift.training.config import LoopConfig
 from graphlift.training.folds import cross_fitted
 from graphlift.training.gate import ndcg_of_scores
 from graphlift.training.loop import train
+from graphlift.training.navigable import navigable
 from graphlift.training.ranking import RankingObjective
 from graphlift.training.stages import Stages
 
@@ -61,7 +62,7 @@ class Lifts:
     @cached_property
     def judging(self) -> tuple[Subgraphs, Subgraphs]:
         """Subgraphs of dev queries and of test queries."""
-        lifted = LiftedIndex(self.task.index, self.full, self.train)
+        lifted = navigable(LiftedIndex(self.task.index, self.full, self.train), self.dev.queries).lifted
         return lifted.subgraphs(self.dev.queries), lifted.subgraphs(self.task.test.queries)
 
 

@@ -18,7 +18,6 @@ from graphlift.training.familiar import choose_false_alarms, set_familiarity_bou
 from graphlift.training.gate import gain_is_sure, ndcg
 from graphlift.training.hold_out import hold_out
 from graphlift.training.legacy import Legacy
-from graphlift.training.navigable import navigable
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.report import FitReport
 from graphlift.training.stages import Stages
@@ -88,8 +87,7 @@ def fit(
     if sure:
         if not given:  # the choice is made; what was held out for it may now teach, and be remembered
             attempt = stages.train_again(queries, attempt)
-        lifted = attempt.lifted
-        lifted, recall, relinked = navigable(lifted, held.queries)
+        lifted, recall, relinked = attempt.lifted, attempt.recall, attempt.relinked
         set_familiarity_bounds(lifted, false_alarms)
         if current is not None:  # what was told is not forgotten
             lifted = lifted.remembering(current.told)

@@ -32,6 +32,7 @@ from graphlift.training.contrast import ContrastObjective
 from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
+from graphlift.training.navigable import Navigable, navigable
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
 from graphlift.training.report import Stage
@@ -52,12 +53,16 @@ class Attempt:
     """A model that is trained and not yet judged.
 
     Attributes:
-        lifted: ready to search.
+        lifted: ready to search, as it would be served.
+        recall: share of the true 10 nearest that its walk finds, by sample.
+        relinked: whether its links are new.
         folds: weights of the lifts that each missed a fold of the queries.
         teachers: of its ranker.
     """
 
     lifted: LiftedIndex
+    recall: float
+    relinked: bool
     folds: list[Weights]
     teachers: list[SubgraphRanker]
 
@@ -88,7 +93,8 @@ class Stages:
 
     def train(self, queries: Memory, dev: Memory) -> Attempt:
         """A model of these queries; the ranker's epoch is chosen on dev."""
-        lifted, folds, lessons = self._drawn(queries)
+        walked, folds, lessons = self._drawn(queries, dev.queries)
+        lifted = walked.lifted
         drawn = lifted.subgraphs(dev.queries)
 
         def learned(name: str, ranker: SubgraphRanker, teachers: Sequence[SubgraphRanker] = ()) -> SubgraphRanker:
@@ -102,23 +108,27 @@ class Stages:
         teachers = [learned(name, self.fresh_teacher(name)) for name in names]
         ranker = learned("ranker", deepcopy(lifted.model.ranker), teachers)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(lifted, folds, teachers)
+        return Attempt(*walked, folds, teachers)
 
     def train_again(self, queries: Memory, judged: Attempt) -> Attempt:
         """The like of a model that was judged, from more queries: the same schedule to its end, the same teachers."""
-        lifted, folds, lessons = self._drawn(queries, ALL)
+        walked, folds, lessons = self._drawn(queries, queries.queries, ALL)
+        lifted = walked.lifted
         ranker = self._ranker("ranker" + ALL, deepcopy(lifted.model.ranker), lessons, judged.teachers, (queries,))
         ranker.cold_bonus.copy_(judged.lifted.model.ranker.cold_bonus)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(lifted, folds, judged.teachers)
+        return Attempt(*walked, folds, judged.teachers)
 
-    def _drawn(self, queries: Memory, of: str = "") -> tuple[LiftedIndex, list[Weights], tuple[Subgraphs, Tensor]]:
-        """A lift of queries, the lifts that each miss a fold, and the subgraphs that these draw, with grades."""
-        lifted = LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries)
+    def _drawn(
+        self, queries: Memory, sample: Tensor, of: str = ""
+    ) -> tuple[Navigable, list[Weights], tuple[Subgraphs, Tensor]]:
+        """A lift of queries whose walk was checked on a sample, the lifts that each miss a fold, and the subgraphs that
+        these draw, with grades."""
+        walked = navigable(LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries), sample)
         folds = self.fold_lifts(queries, of)
         subgraphs, owners = cross_fitted(self.index, folds, queries, self.ranked(len(queries)))
         lessons = subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows)
-        return lifted, [lift_weights(model) for model in folds], lessons
+        return walked, [lift_weights(model) for model in folds], lessons
 
     def _ranker(
         self,
