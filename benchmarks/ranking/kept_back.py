@@ -9,13 +9,15 @@ Prints what each ranker gains over the first, with the standard error over queri
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.ranking.ablation import with_past_nodes
+from benchmarks.ranking.ablation import USUAL, same, with_past_nodes, without_attributes
 from benchmarks.ranking.lifts import Lifts, trained
 from benchmarks.ranking.task import load_task
 from graphlift import FitConfig, ModelConfig
@@ -27,12 +29,23 @@ from graphlift.training.stages import ranked_ndcg
 from graphlift.training.teachers import taught
 
 PARTS = 5
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A ranker: its shape, how many teachers it has, and what it sees of subgraphs."""
+
+    shape: ModelConfig = USUAL
+    teachers: int = 0
+    seen: Callable[[Subgraphs], Subgraphs] = same
+
+
 RANKERS = {
-    "messages among all": (ModelConfig(), 0),
-    "small": (ModelConfig.small(), 0),
-    "small, taught": (ModelConfig.small(), FitConfig().teachers),
+    "messages among all": Contender(),
+    "without hubness": Contender(seen=without_attributes("hubness")),
+    "small": Contender(ModelConfig.small()),
+    "small, taught": Contender(ModelConfig.small(), FitConfig().teachers),
 }
-"""Name -> shape, and how many teachers."""
 
 
 class Bench:
@@ -50,16 +63,17 @@ class Bench:
         self.relevance = self.queries.grade(torch.arange(len(owners)).unsqueeze(1), self.subgraphs.rows)
         self.dev = lifts.judging[0]
 
-    def judged(self, ranker: tuple[ModelConfig, int], part: int) -> np.ndarray:
+    def judged(self, ranker: Contender, part: int) -> np.ndarray:
         """nDCG@10 of the queries of a part, by a ranker that the others trained."""
-        shape, count = ranker
-        subgraphs, dev = (with_past_nodes(drawn, shape.num_past_nodes) for drawn in (self.subgraphs, self.dev))
+        shape = ranker.shape
+        seen = map(ranker.seen, (self.subgraphs, self.dev))
+        subgraphs, dev = (with_past_nodes(drawn, shape.num_past_nodes) for drawn in seen)
         order = torch.randperm(len(self.queries), generator=torch.Generator().manual_seed(self.config.seed))
         kept = order.chunk(PARTS)[part]
         others = order[~torch.isin(order, kept)]
         given = subgraphs[others], self.relevance[others], dev
         large = shape.model_copy(update={"num_shortlisted": None})
-        teachers = [self.trained(large, 1 + number, *given, given[1]) for number in range(count)]
+        teachers = [self.trained(large, 1 + number, *given, given[1]) for number in range(ranker.teachers)]
         trained = self.trained(shape, 0, *given, taught(teachers, *given[:2]))
         return ranked_ndcg(trained, subgraphs[kept], self.queries.select(kept))
 
@@ -79,14 +93,17 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", help="folders below --data; all that have vectors where left out")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--rankers", nargs="*", choices=RANKERS, default=list(RANKERS), help="the first one is the yardstick"
+    )
     arguments = parser.parse_args()
     for folder in sorted(path.parent for path in arguments.data.glob("*/corpus_emb.npy")):
         if arguments.sets and folder.name not in arguments.sets:
             continue
         bench = Bench(Lifts(load_task(folder), FitConfig(seed=arguments.seed)))
         first = None
-        for name, ranker in RANKERS.items():
-            scores = np.concatenate([bench.judged(ranker, part) for part in range(PARTS)])
+        for name in arguments.rankers:
+            scores = np.concatenate([bench.judged(RANKERS[name], part) for part in range(PARTS)])
             first = scores if first is None else first
             gain = scores - first
             error = gain.std() / len(gain) ** 0.5
