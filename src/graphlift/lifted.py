@@ -103,6 +103,16 @@ class LiftedIndex:
         """Another model over the same index and memory, and what it was told and has not learned from."""
         return LiftedIndex(self.index, model, self.memory, told=told)
 
+    def with_memory(self, memory: Memory, told: Feedback) -> LiftedIndex:
+        """Another memory beside the same documents, and what of it was told and is not learned from."""
+        known = self.space.hubness.values
+        return LiftedIndex(self.index, self.model, memory, self.walk_index, told=told, hubness=known)
+
+    def with_links(self, index: HnswIndex, walk_index: HnswIndex) -> LiftedIndex:
+        """The same rows, frozen and lifted, with other links."""
+        known = self.space.hubness.values
+        return LiftedIndex(index, self.model, self.memory, walk_index, self.past, self.told, known)
+
     def remembering(self, feedback: Feedback) -> LiftedIndex:
         """The same with feedback in its memory: of a query's judgments of one document, the latest counts.
 

@@ -211,6 +211,21 @@ def reachable(subgraphs):
 
 
 @pytest.mark.parametrize("metric", METRICS)
+def test_a_query_does_not_count_in_the_hubness_of_its_candidates(make_space, metric):
+    space = make_space(metric)
+    _, _, walk, past, count, nodes, numbers = draw(space, own=True)
+    frozen, lifted = space.memory.queries[numbers], space.past_lifted[numbers]
+    found = build_subgraphs(space, frozen, lifted, walk, past, count, nodes, numbers)
+    for kind, asked in (("lifted", space.past_lifted), ("frozen", space.memory.queries)):
+        hubness = found.node_attr[..., NODE_ATTRS.index(f"hubness, {kind}")]
+        for b, own in enumerate(numbers.tolist()):
+            others = [query for number, query in enumerate(asked) if number != own]  # ten are left
+            for place, row in enumerate(walk[b].tolist()):
+                near = [similarity_of(space, query, getattr(space, kind)[row]) for query in others]
+                assert float(hubness[b, place]) == pytest.approx(sum(near) / 10, abs=1e-4)
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_own_answers_never_count(make_space, metric):
     space = make_space(metric)
     frozen, lifted, walk, past, count, nodes, numbers = draw(space, own=True)

@@ -35,6 +35,6 @@ def rolled_back(snapshot: Snapshot) -> Snapshot:
     numbers = lifted.memory.numbers(former.taught)
     again = lifted.memory.select(numbers[numbers >= 0]).answered()
     told = Feedback(again, Memory.empty(lifted.index.channels)).updated(lifted.told)
-    lifted = LiftedIndex(lifted.index, former.model, lifted.memory, told=told)
+    lifted = lifted.with_model(former.model, told)
     serving = lifted if lifted.learned or len(told) else None
     return replace(snapshot, lifted=serving, legacy=former.legacy, former=None)

@@ -67,8 +67,7 @@ def relinked(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
         walk = index.with_vectors(walk.x)
     else:
         walk = walk.relinked()
-    known = lifted.space.hubness.values
-    return LiftedIndex(index, lifted.model, lifted.memory, walk, lifted.past, lifted.told, known)
+    return lifted.with_links(index, walk)
 
 
 def compacted(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:

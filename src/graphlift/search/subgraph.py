@@ -171,7 +171,7 @@ def build_subgraphs(
     frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
     lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
     to_query = frozen_side.to_query, lifted_side.to_query
-    hubness = space.hubness.around(rows, *(() if own is None else (frozen, to_query)))
+    hubness = space.hubness.around(rows, None if own is None else frozen, to_query)
     record = Record(*_answers(space, rows, lifted, _weights_of(mask, *to_query), own), *hubness)
     return Subgraphs(
         rows,

@@ -87,7 +87,7 @@ def fit(
     if sure:
         if not given:  # the choice is made; what was held out for it may now teach, and be remembered
             attempt = stages.train_again(queries, attempt)
-        lifted, recall, relinked = attempt.lifted, attempt.recall, attempt.relinked
+        lifted, recall, relinked = attempt.walked
         set_familiarity_bounds(lifted, false_alarms)
         if current is not None:  # what was told is not forgotten
             lifted = lifted.remembering(current.told)

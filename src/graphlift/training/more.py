@@ -88,9 +88,7 @@ def fit_more(
     batches = _batches(current.memory, legacy.arrived, step.guards_after, past["before"], past["after"])
     lifted, recall, relinked = None, None, False
     if published:
-        walk, known = after.walk_index, after.space.hubness.values
-        lifted = LiftedIndex(current.index, after.model, current.memory, walk, told=step.untaught(), hubness=known)
-        lifted, recall, relinked = navigable(lifted, parts.held.queries)
+        lifted, recall, relinked = navigable(after.with_memory(current.memory, step.untaught()), parts.held.queries)
         set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
         legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
@@ -138,8 +136,7 @@ class _Step:
         relevant, current = self.current.told.relevant, self.current
         known = ~relevant.known_to(self.parts.held)
         told = Feedback(relevant.select(known.nonzero().flatten()), current.told.irrelevant)
-        walk, known = current.walk_index, current.space.hubness.values
-        return LiftedIndex(current.index, current.model, self.parts.learned, walk, told=told, hubness=known)
+        return current.with_memory(self.parts.learned, told)
 
     def untaught(self) -> Feedback:
         """What was told and is not learned from even now: the held-out queries, and all that was irrelevant."""

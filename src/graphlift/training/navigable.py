@@ -37,6 +37,4 @@ def navigable(lifted: LiftedIndex, queries: Tensor) -> Navigable:
     if recall >= MIN_RECALL * before:
         return Navigable(lifted, recall, False)
     walk = lifted.walk_index.rebuilt()
-    known = lifted.space.hubness.values
-    lifted = LiftedIndex(index, lifted.model, lifted.memory, walk, lifted.past, lifted.told, known)
-    return Navigable(lifted, walk.sampled_recall(moved), True)
+    return Navigable(lifted.with_links(index, walk), walk.sampled_recall(moved), True)

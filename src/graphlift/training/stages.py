@@ -53,18 +53,19 @@ class Attempt:
     """A model that is trained and not yet judged.
 
     Attributes:
-        lifted: ready to search, as it would be served.
-        recall: share of the true 10 nearest that its walk finds, by sample.
-        relinked: whether its links are new.
+        walked: ready to search, as it would be served, and how well it is walked.
         folds: weights of the lifts that each missed a fold of the queries.
         teachers: of its ranker.
     """
 
-    lifted: LiftedIndex
-    recall: float
-    relinked: bool
+    walked: Navigable
     folds: list[Weights]
     teachers: list[SubgraphRanker]
+
+    @property
+    def lifted(self) -> LiftedIndex:
+        """Index, model and memory."""
+        return self.walked.lifted
 
 
 class Stages:
@@ -108,7 +109,7 @@ class Stages:
         teachers = [learned(name, self.fresh_teacher(name)) for name in names]
         ranker = learned("ranker", deepcopy(lifted.model.ranker), teachers)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(*walked, folds, teachers)
+        return Attempt(walked, folds, teachers)
 
     def train_again(self, queries: Memory, judged: Attempt) -> Attempt:
         """The like of a model that was judged, from more queries: the same schedule to its end, the same teachers."""
@@ -117,7 +118,7 @@ class Stages:
         ranker = self._ranker("ranker" + ALL, deepcopy(lifted.model.ranker), lessons, judged.teachers, (queries,))
         ranker.cold_bonus.copy_(judged.lifted.model.ranker.cold_bonus)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(*walked, folds, judged.teachers)
+        return Attempt(walked, folds, judged.teachers)
 
     def _drawn(
         self, queries: Memory, sample: Tensor, of: str = ""
