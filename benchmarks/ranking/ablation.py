@@ -153,7 +153,7 @@ def score(lifts: Lifts, part: Part) -> float:
         torch.manual_seed(seed)
         shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, num_shortlisted
         ranker = part.ranker(SubgraphRanker(*shape))
-        return trained(ranker, (subgraphs, relevance), targets, (dev, lifts.dev), config.ranker, seed)
+        return trained(ranker, (subgraphs, relevance), targets, (dev, lifts.dev), lifts.schedule, seed)
 
     count = 0 if model.num_shortlisted is None else config.teachers
     teachers = [learned(1 + number, None, relevance) for number in range(count)]

@@ -23,9 +23,10 @@ from benchmarks.ranking.task import load_task
 from graphlift import FitConfig, ModelConfig
 from graphlift.model import ranker_of
 from graphlift.nn.ranker import SubgraphRanker
+from graphlift.sampling import some
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.folds import cross_fitted
-from graphlift.training.stages import ranked_ndcg
+from graphlift.training.stages import MAX_RANKED, ranked_ndcg
 from graphlift.training.teachers import taught
 
 PARTS = 5
@@ -57,7 +58,7 @@ class Bench:
 
     def __init__(self, lifts: Lifts) -> None:
         self.lifts, self.config = lifts, lifts.config
-        numbers = lifts.stages.ranked(len(lifts.train))
+        numbers = some(torch.arange(len(lifts.train)), MAX_RANKED, self.config.seed)
         self.subgraphs, owners = cross_fitted(lifts.task.index, lifts.folds, lifts.train, numbers)
         self.queries = lifts.train.select(owners)
         self.relevance = self.queries.grade(torch.arange(len(owners)).unsqueeze(1), self.subgraphs.rows)
@@ -84,7 +85,7 @@ class Bench:
         seed = PARTS * self.config.seed + number
         torch.manual_seed(seed)
         drawn, judging = (subgraphs, relevance), (dev, self.lifts.dev)
-        return trained(ranker_of(shape), drawn, targets, judging, self.config.ranker, seed)
+        return trained(ranker_of(shape), drawn, targets, judging, self.lifts.schedule, seed)
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import LoopConfig
-from graphlift.training.folds import cross_fitted
 from graphlift.training.gate import ndcg_of_scores
 from graphlift.training.loop import train
 from graphlift.training.navigable import navigable
@@ -42,22 +41,26 @@ class Lifts:
     def full(self) -> LiftModel:
         """The lift of all training queries."""
         if self.learned:
-            return self.stages.fresh_lift(self.train, "lift")
+            return self.stages.chosen_lift(self.train, self.dev).lifted.model
         return self.stages.untrained(self.train).eval()
 
     @cached_property
     def folds(self) -> list[LiftModel]:
         """One lift a fold, which has not seen that fold's queries."""
+        full = self.full  # which says whether documents ask, too
         if self.learned and self.cross_fit:
             return self.stages.fold_lifts(self.train)
-        return [self.full] * self.config.folds
+        return [full] * self.config.folds
 
     @cached_property
     def drawn(self) -> tuple[Subgraphs, Tensor]:
-        """Subgraphs of training queries, and the grades of their candidates."""
-        numbers = self.stages.ranked(len(self.train))
-        subgraphs, owners = cross_fitted(self.task.index, self.folds, self.train, numbers)
-        return subgraphs, self.train.grade(owners.unsqueeze(1), subgraphs.rows)
+        """Subgraphs that rankers learn from, and the grades of their candidates."""
+        return self.stages.lessons(self.train, self.folds)
+
+    @property
+    def schedule(self) -> LoopConfig:
+        """Of the rankers."""
+        return self.stages.course.ranker
 
     @cached_property
     def judging(self) -> tuple[Subgraphs, Subgraphs]:

@@ -237,25 +237,38 @@ class LiftedIndex:
         return scores, rows
 
     @torch.inference_mode()
-    def subgraphs(self, queries: Tensor, own: Tensor | None = None, ef_search: int | None = None) -> Subgraphs:
-        """The subgraphs of queries (B, C) of the frozen space, compact; ``own`` as in `build_subgraphs`."""
+    def subgraphs(
+        self,
+        queries: Tensor,
+        own: Tensor | None = None,
+        ef_search: int | None = None,
+        hidden: Tensor | None = None,
+    ) -> Subgraphs:
+        """The subgraphs of queries (B, C) of the frozen space, compact; ``own`` and ``hidden`` as in
+        `build_subgraphs`."""
         parts = []
         for start in range(0, len(queries), BATCH):
             chunk = slice(start, start + BATCH)
-            owned = None if own is None else own[chunk]
+            owned, unseen = (None if of is None else of[chunk] for of in (own, hidden))
             lifted = self.lift_queries(queries[chunk])
             past = self.nearest_past(queries[chunk], lifted, owned)[1]
             walked = torch.from_numpy(self._walk(lifted, ef_search=ef_search)[1])
-            parts.append(self._drawn(queries[chunk], lifted, walked, past, owned).compact())
+            parts.append(self._drawn(queries[chunk], lifted, walked, past, owned, unseen).compact())
         return Subgraphs.cat(parts)
 
     def _drawn(
-        self, queries: Tensor, lifted: Tensor, walked: Tensor, past: Tensor, own: Tensor | None = None
+        self,
+        queries: Tensor,
+        lifted: Tensor,
+        walked: Tensor,
+        past: Tensor,
+        own: Tensor | None = None,
+        hidden: Tensor | None = None,
     ) -> Subgraphs:
         """`build_subgraphs` by the model's configuration."""
         config, turn = self.model.config, self.model.turn_of_queries(queries)
         counts = config.num_recalled, config.num_past_nodes
-        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own, turn)
+        return build_subgraphs(self.space, queries, lifted, walked, past, *counts, own, turn, hidden)
 
     def scores(self, subgraphs: Subgraphs, cold_bonus: float) -> Tensor:
         """Scores of the candidates (B, n): the ranker's, and a bonus for those that no past query was answered by."""

@@ -149,6 +149,7 @@ def build_subgraphs(
     num_past_nodes: int,
     own: Tensor | None = None,
     turn: Tensor | None = None,
+    hidden: Tensor | None = None,
 ) -> Subgraphs:
     """Draw the subgraphs of B queries.
 
@@ -162,9 +163,12 @@ def build_subgraphs(
         own: the queries' own numbers in the memory, where they are part of it: their own answers then do not
             count in any attribute, (B,). ``past`` must not name them.
         turn: whose turn it is, (B,); the first one's where left out.
+        hidden: one row for each query that is no candidate, as where a document asks in the place of a query, (B,).
     """
     similarity = space.similarity
     rows, mask, in_frozen, in_lifted, answer, slot = find_candidates(space, frozen, lifted, walk, past, num_recalled)
+    if hidden is not None:
+        mask = mask & (rows != hidden.unsqueeze(1))
     batch = torch.arange(len(walk)).unsqueeze(1)
     answered = _answered(batch * STRIDE + rows, mask, answer, slot, past.shape[1])  # (B, n, P)
 

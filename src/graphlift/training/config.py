@@ -33,6 +33,28 @@ class LoopConfig(BaseModel):
     patience: int = Field(default=5, ge=1)
 
 
+class ParaphraseConfig(BaseModel):
+    """How a fit goes where documents ask, too (see `graphlift.training.paraphrases`).
+
+    They bring many more texts than there are queries, so the lift may learn longer and in finer detail.
+
+    Attributes:
+        share: of the lift's pairs in which another answer of the query asks in its place.
+        per_query: so many answers of each query ask in its place where the ranker learns.
+        temperature: of the contrastive loss.
+        lift: schedule of the lift.
+        ranker: schedule of the ranker.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(default=0.7, gt=0, le=1)
+    per_query: int = Field(default=2, ge=0)
+    temperature: float = Field(default=0.05, gt=0)
+    lift: LoopConfig = LoopConfig(epochs=100, max_steps=1000, batch_size=256, lr=2e-3)
+    ranker: LoopConfig = LoopConfig(epochs=5, batch_size=64, lr=5e-4, weight_decay=0.05, warmup_steps=30)
+
+
 class MoreConfig(BaseModel):
     """How a fit goes on from the weights that serve.
 
@@ -80,6 +102,8 @@ class FitConfig(BaseModel):
         nested: widths of prefixes of the lifted vectors that are trained to search, too, so that vectors may be cut
             to these.
         teachers: so many rankers that hear all candidates teach one with a shortlist; one without learns by itself.
+        paraphrases: how documents ask, too, where they are texts of the same kind as queries and a lift that they
+            teach is better for held-out queries; None for never.
         folds: the ranker learns on candidates from lifts that were fitted without the query; so many such lifts.
         dev_fraction: share of the training queries that is held out where no dev queries are given.
         more: how a later fit goes on from this one's weights.
@@ -103,6 +127,7 @@ class FitConfig(BaseModel):
     local_weight: float = Field(default=0.0, ge=0)
     nested: tuple[int, ...] = ()
     teachers: int = Field(default=3, ge=0)
+    paraphrases: ParaphraseConfig | None = ParaphraseConfig()
     folds: int = Field(default=2, ge=2)
     dev_fraction: float = Field(default=0.15, gt=0, lt=1)
     more: MoreConfig = MoreConfig()

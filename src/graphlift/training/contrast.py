@@ -15,6 +15,7 @@ from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.sampling import HardNegatives, Negatives, Pairs, RandomNegatives
 from graphlift.search.descent import Descent
+from graphlift.training.paraphrases import stand_ins
 
 HARD_RANKS = 30
 """Hard negatives are drawn from so many first results of the present search."""
@@ -35,6 +36,8 @@ class ContrastObjective:
         random_negatives: random documents a batch.
         hard_negatives: whether each query also brings one of its own first results that is not relevant.
         local_weight: weight of the loss that keeps linked documents together.
+        stand_in: share of the pairs in which another answer of the query asks in its place.
+        may_ask: which documents may do that, (N,); all where left out.
         nested: widths of prefixes of the lifted vectors that must find documents, too (Matryoshka; Kusupati et al.,
             2022): the loss is the mean over these and the whole vector.
 
@@ -54,12 +57,15 @@ class ContrastObjective:
         random_negatives: int,
         hard_negatives: bool,
         local_weight: float,
+        stand_in: float = 0.0,
+        may_ask: Tensor | None = None,
         nested: tuple[int, ...] = (),
     ) -> None:
         if not all(0 < width < index.channels for width in nested):
             raise InputError(f"`nested` must hold widths in [1, {index.channels - 1}], got {nested}.")
         self.model, self.index, self.memory = model, index, memory
         self.temperature, self.local_weight = temperature, local_weight
+        self.stand_in, self.may_ask = stand_in, may_ask
         self.source = pairs
         self.passes = math.ceil(min_pairs / len(pairs))
         self.widths = (*nested, index.channels)
@@ -97,7 +103,7 @@ class ContrastObjective:
         relevant = self.memory.holds_each(query, rows)
         own = torch.arange(len(query))
         relevant[own, own] = False  # what is left are relevant documents that must not count as negatives
-        lifted_queries = self.model.lift_queries(self.queries[query], self.documents, self.descent)
+        lifted_queries = self.model.lift_queries(self._asked(query, positive, generator), self.documents, self.descent)
         lifted_rows = self.model.lift_documents(self.documents[rows])
         weight = self.memory.grade(query, positive).to(lifted_rows.device) if self.weighted else None
         mask, own = ~relevant.to(lifted_rows.device), own.to(lifted_rows.device)
@@ -111,6 +117,16 @@ class ContrastObjective:
         if self.local_weight:
             loss = loss + self.local_weight * self._local(positive, generator)
         return loss
+
+    def _asked(self, query: Tensor, positive: Tensor, generator: torch.Generator) -> Tensor:
+        """The vectors that ask in some pairs, (B, C): of the queries, or of other answers to them."""
+        asked = self.queries[query]
+        if self.stand_in:
+            rows = stand_ins(self.memory, query, generator, positive, self.may_ask)
+            rows[torch.rand(len(rows), generator=generator) >= self.stand_in] = -1
+            stand = rows >= 0
+            asked[stand] = self.documents[rows[stand]]
+        return asked
 
     def _local(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Local contrast of some documents with one of their links each, against random documents."""

@@ -15,7 +15,7 @@ from graphlift.memory import Memory
 from graphlift.training.cold import choose_cold_bonus
 from graphlift.training.config import FitConfig
 from graphlift.training.familiar import choose_false_alarms, set_familiarity_bounds
-from graphlift.training.gate import gain_is_sure, ndcg
+from graphlift.training.gate import gain_is_sure, ndcg, ndcg_of_lift
 from graphlift.training.hold_out import hold_out
 from graphlift.training.legacy import Legacy
 from graphlift.training.progress import ProgressCallback
@@ -78,7 +78,7 @@ def fit(
     before = ndcg(index if current is None else current, held, beam)
     choices = {
         "before": before,
-        "lift": ndcg(attempt.lifted.walk_index, held, beam, attempt.lifted.lift_queries(held.queries)),
+        "lift": ndcg_of_lift(attempt.lifted, held),
         "lift and ranker": ndcg(attempt.lifted, held, beam),
     }
     after = choices["lift and ranker"]
@@ -106,6 +106,7 @@ def fit(
         interval=interval,
         cold_bonus=cold_bonus,
         cold_cost=cold_cost,
+        paraphrased=stages.paraphrased,
         stages=stages.done,
         refitted=sure and not given,
         recall=recall,

@@ -14,6 +14,7 @@ from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.navigable import navigable
+from graphlift.training.paraphrases import stand_ins
 
 
 def fold_of(queries: Tensor, folds: int) -> Tensor:
@@ -29,7 +30,7 @@ def fold_of(queries: Tensor, folds: int) -> Tensor:
 
 
 def cross_fitted(
-    index: HnswIndex, models: Sequence[LiftModel], memory: Memory, numbers: Tensor
+    index: HnswIndex, models: Sequence[LiftModel], memory: Memory, numbers: Tensor, stand_in: int = 0
 ) -> tuple[Subgraphs, Tensor]:
     """Subgraphs of some queries of a memory, each by the lift of its fold and without its own answers.
 
@@ -40,11 +41,14 @@ def cross_fitted(
         models: one a fold, which has seen no query of that fold.
         memory: past queries.
         numbers: the queries to draw.
+        stand_in: so many documents ask in the place of each query after it, each an answer of the query and no
+            candidate of its own; their fold is that of the query, as its model has not seen them ask either.
 
     Returns:
         Subgraphs, and the numbers (n,) of their queries in the subgraphs' order.
     """
-    fold = fold_of(memory.queries[numbers], len(models))
+    fold, generator = fold_of(memory.queries[numbers], len(models)), torch.Generator().manual_seed(0)
+    fold_of_document = fold_of(index.x if stand_in else index.x[:0], len(models))
     drawn, owners = [], []
     for inside, model in enumerate(models):
         own = numbers[fold == inside]
@@ -53,4 +57,10 @@ def cross_fitted(
         lifted = navigable(LiftedIndex(index, model, memory), memory.queries[own]).lifted  # as it would be served
         drawn.append(lifted.subgraphs(memory.queries[own], own=own))
         owners.append(own)
+        for _ in range(stand_in):
+            rows = stand_ins(memory, own, generator, may_ask=fold_of_document == inside)
+            asking, asked_for = rows[rows >= 0], own[rows >= 0]
+            if len(asking):
+                drawn.append(lifted.subgraphs(index.x[asking], own=asked_for, hidden=asking))
+                owners.append(asked_for)
     return Subgraphs.cat(drawn), torch.cat(owners)

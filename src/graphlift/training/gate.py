@@ -13,6 +13,7 @@ from graphlift.evaluation.bootstrap import paired_interval
 from graphlift.evaluation.metrics import evaluate
 from graphlift.evaluation.runs import run_from_rankings
 from graphlift.index.storage import Rows
+from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.metric import Vectors
 from graphlift.search.subgraph import Subgraphs
@@ -36,6 +37,11 @@ def ndcg(searcher: Searcher, queries: Memory, ef_search: int, vectors: Tensor | 
     """nDCG@10 of every query, (Q,); ``vectors`` (Q, C) are searched for in place of the queries' own."""
     x = queries.queries if vectors is None else vectors
     return ndcg_of_rows(searcher.search_rows(x.numpy(), min(10, len(searcher)), ef_search)[1], queries)
+
+
+def ndcg_of_lift(lifted: LiftedIndex, queries: Memory) -> Scores:
+    """nDCG@10 of every query, (Q,), by the walk through lifted documents, which nobody ranks anew."""
+    return ndcg(lifted.walk_index, queries, lifted.beam(), lifted.lift_queries(queries.queries))
 
 
 def ndcg_of_rows(rows: Rows, queries: Memory) -> Scores:

@@ -50,6 +50,7 @@ class FitReport(BaseModel):
         interval: 95 % paired bootstrap interval of the gain in nDCG@10 over what served before.
         cold_bonus: what searches add to the score of documents that answered no past query, unless told otherwise.
         cold_cost: what that costs held-out queries in nDCG@10.
+        paraphrased: whether documents taught in the place of queries, too, as both are texts of one kind.
         stages: in the order of their training.
         refitted: whether lift and memory of the published model were made once more, of the held-out queries too.
         recall: share of the true 10 nearest lifted documents that the walk finds, by sample.
@@ -73,6 +74,7 @@ class FitReport(BaseModel):
     interval: tuple[float, float]
     cold_bonus: float = 0.0
     cold_cost: float = 0.0
+    paraphrased: bool = False
     stages: list[Stage]
     refitted: bool = False
     recall: float | None = None
@@ -91,6 +93,8 @@ class FitReport(BaseModel):
             f"{self.train_queries} queries trained on; {self.dev_queries} {origin} ({self.cold_dev_queries} cold).",
             f"nDCG@10 of held-out queries: {scores}.",
         ]
+        if self.paraphrased:
+            lines.append("Documents read like queries here: those that share an answered query taught as queries, too.")
         if self.past_queries:
             scores = ", ".join(f"{name} {score:.3f}" for name, score in self.past_ndcg.items())
             lines.append(f"nDCG@10 of {self.past_queries} queries learned before: {scores}.")

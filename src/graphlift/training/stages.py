@@ -27,12 +27,13 @@ from graphlift.search.hubness import MAX_ASKED
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
-from graphlift.training.config import FitConfig, LoopConfig
+from graphlift.training.config import FitConfig, LoopConfig, ParaphraseConfig
 from graphlift.training.contrast import ContrastObjective
 from graphlift.training.folds import cross_fitted, fold_of
-from graphlift.training.gate import Scores, ndcg_of_scores
+from graphlift.training.gate import Scores, ndcg_of_lift, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.navigable import Navigable, navigable
+from graphlift.training.paraphrases import can_paraphrase
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
 from graphlift.training.report import Stage
@@ -44,6 +45,8 @@ STEPS_PER_EPOCH = 6
 """Small training sets are passed over several times an epoch, so that there are at least so many steps."""
 ALL = ", all queries"
 """In the names of stages that train once more."""
+PARAPHRASED = ", documents ask too"
+"""In the names of lifts that learn from documents in the place of queries."""
 FEW_PAIRS = 1000
 """With fewer pairs a pass the lift trains in batches of half the size, which makes more steps of them."""
 
@@ -77,6 +80,9 @@ class Stages:
         device: where to train.
         checkpoints: folder from which an interrupted stage goes on; None for none.
         progress: called after every epoch.
+
+    Attributes:
+        paraphrased: whether documents ask in the place of queries, too.
     """
 
     def __init__(
@@ -90,12 +96,14 @@ class Stages:
         self.index, self.config, self.device = index, config, device
         self.checkpoints, self.progress = checkpoints, progress
         self.similarity = Similarity.of(index.metric, index.x)
+        self.paraphrased = False
         self.done: list[Stage] = []
 
     def train(self, queries: Memory, dev: Memory) -> Attempt:
-        """A model of these queries; the ranker's epoch is chosen on dev."""
-        walked, folds, lessons = self._drawn(queries, dev.queries)
-        lifted = walked.lifted
+        """A model of these queries; whether documents ask, too, and the ranker's epoch are chosen on dev."""
+        walked = self.chosen_lift(queries, dev)
+        folds = self.fold_lifts(queries)
+        lifted, lessons = walked.lifted, self.lessons(queries, folds)
         drawn = lifted.subgraphs(dev.queries)
 
         def learned(name: str, ranker: SubgraphRanker, teachers: Sequence[SubgraphRanker] = ()) -> SubgraphRanker:
@@ -109,27 +117,53 @@ class Stages:
         teachers = [learned(name, self.fresh_teacher(name)) for name in names]
         ranker = learned("ranker", deepcopy(lifted.model.ranker), teachers)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(walked, folds, teachers)
+        return Attempt(walked, [lift_weights(model) for model in folds], teachers)
 
     def train_again(self, queries: Memory, judged: Attempt) -> Attempt:
         """The like of a model that was judged, from more queries: the same schedule to its end, the same teachers."""
-        walked, folds, lessons = self._drawn(queries, queries.queries, ALL)
-        lifted = walked.lifted
+        walked, folds = self._walked(queries, queries.queries, ALL), self.fold_lifts(queries, ALL)
+        lifted, lessons = walked.lifted, self.lessons(queries, folds)
         ranker = self._ranker("ranker" + ALL, deepcopy(lifted.model.ranker), lessons, judged.teachers, (queries,))
         ranker.cold_bonus.copy_(judged.lifted.model.ranker.cold_bonus)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
-        return Attempt(walked, folds, judged.teachers)
+        return Attempt(walked, [lift_weights(model) for model in folds], judged.teachers)
 
-    def _drawn(
-        self, queries: Memory, sample: Tensor, of: str = ""
-    ) -> tuple[Navigable, list[Weights], tuple[Subgraphs, Tensor]]:
-        """A lift of queries whose walk was checked on a sample, the lifts that each miss a fold, and the subgraphs that
-        these draw, with grades."""
-        walked = navigable(LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries), sample)
-        folds = self.fold_lifts(queries, of)
-        subgraphs, owners = cross_fitted(self.index, folds, queries, self.ranked(len(queries)))
-        lessons = subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows)
-        return walked, [lift_weights(model) for model in folds], lessons
+    def chosen_lift(self, queries: Memory, dev: Memory) -> Navigable:
+        """A lift of queries, and of documents that ask in their place where dev queries are better off with it; then
+        all lifts and rankers that are trained later learn from these, too (``paraphrased``)."""
+        plain = self._walked(queries, dev.queries)
+        if self.config.paraphrases is None or not can_paraphrase(queries, self.index.x):
+            return plain
+        self.paraphrased = True
+        other = self._walked(queries, dev.queries)
+        before, after = (float(ndcg_of_lift(walked.lifted, dev).mean()) for walked in (plain, other))
+        self.paraphrased = after > before
+        return other if self.paraphrased else plain
+
+    def _walked(self, queries: Memory, sample: Tensor, of: str = "") -> Navigable:
+        """A lift of queries whose walk was checked on a sample."""
+        return navigable(LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries), sample)
+
+    def lessons(self, queries: Memory, folds: Sequence[LiftModel]) -> tuple[Subgraphs, Tensor]:
+        """What a ranker learns from: the subgraphs that the lifts of the folds draw, with grades."""
+        numbers = some(torch.arange(len(queries)), MAX_RANKED // (1 + self._standing_in), self.config.seed)
+        subgraphs, owners = cross_fitted(self.index, folds, queries, numbers, self._standing_in)
+        return subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows)
+
+    @property
+    def _standing_in(self) -> int:
+        """How many documents ask in the place of a query where the ranker learns."""
+        return self._paraphrases.per_query if self._paraphrases else 0
+
+    @property
+    def course(self) -> FitConfig | ParaphraseConfig:
+        """Who knows the schedules and the temperature."""
+        return self._paraphrases or self.config
+
+    @property
+    def _paraphrases(self) -> ParaphraseConfig | None:
+        """How documents ask, if they do."""
+        return self.config.paraphrases if self.paraphrased else None
 
     def _ranker(
         self,
@@ -143,7 +177,7 @@ class Stages:
         """The ranker trained; without ``evaluate`` the last epoch counts."""
         ranker = ranker.to(self.device)
         objective = RankingObjective(ranker, *lessons, targets=taught(teachers, *lessons))
-        self.run(name, ranker, objective, self.config.ranker, memories, evaluate)
+        self.run(name, ranker, objective, self.course.ranker, memories, evaluate)
         return ranker
 
     def fresh_teacher(self, name: str) -> SubgraphRanker:
@@ -151,25 +185,34 @@ class Stages:
         with self._seeded(name):
             return ranker_of(self.config.model.model_copy(update={"num_shortlisted": None}))
 
-    def ranked(self, count: int) -> Tensor:
-        """Numbers of the queries that the ranker learns from, of so many."""
-        return some(torch.arange(count), MAX_RANKED, self.config.seed)
-
     def fold_lifts(self, queries: Memory, of: str = "") -> list[LiftModel]:
-        """One lift a fold, trained on the queries of the other folds."""
+        """One lift a fold, trained on the queries of the other folds; documents are in folds, too, if they ask."""
         count = self.config.folds
         fold = fold_of(queries.queries, count)
+        of_document = fold_of(self.index.x if self.paraphrased else self.index.x[:0], count)
         others = [queries.select((fold != inside).nonzero().flatten()) for inside in range(count)]
         return [
-            self.fresh_lift(rest, f"lift, fold {number} of {count}{of}", queries)
-            for number, rest in enumerate(others, start=1)
+            self.fresh_lift(rest, f"lift, fold {inside + 1} of {count}{of}", queries, of_document != inside)
+            for inside, rest in enumerate(others)
         ]
 
-    def fresh_lift(self, queries: Memory, name: str, memory: Memory | None = None) -> LiftModel:
-        """A fresh model whose lift is trained, on the CPU; ``memory`` is what it goes with, if that is more."""
+    def fresh_lift(
+        self, queries: Memory, name: str, memory: Memory | None = None, may_ask: Tensor | None = None
+    ) -> LiftModel:
+        """A fresh model whose lift is trained, on the CPU.
+
+        Args:
+            queries: teach it.
+            name: of the stage.
+            memory: what it goes with, if that is more.
+            may_ask: which documents may ask in the place of queries, if any do, (N,); all where left out.
+        """
+        if self.paraphrased:
+            name += PARAPHRASED
         with self._seeded(name):
             model = self.untrained(queries if memory is None else memory)
-        return self.train_lift(name, model, queries, AllPairs(queries, self.config.answers_per_query), self.config.lift)
+        pairs, schedule = AllPairs(queries, self.config.answers_per_query), self.course.lift
+        return self.train_lift(name, model, queries, pairs, schedule, may_ask=may_ask)
 
     def untrained(self, memory: Memory) -> LiftModel:
         """A fresh model for these past queries; its first weights come from the global generator."""
@@ -185,26 +228,31 @@ class Stages:
         pairs: Pairs,
         schedule: LoopConfig,
         penalties: Sequence[Penalty] = (),
+        may_ask: Tensor | None = None,
     ) -> LiftModel:
         """Train the lift of a model in place, from the weights that it has, and return it on the CPU."""
         if len(pairs) < FEW_PAIRS:
             schedule = schedule.model_copy(update={"batch_size": max(2, schedule.batch_size // 2)})
-        objective = self.contrast(model.to(self.device), queries, pairs, schedule)
+        objective = self.contrast(model.to(self.device), queries, pairs, schedule, may_ask)
         self.run(name, model, objective, schedule, (queries,), penalties=penalties)
         return model.cpu()
 
-    def contrast(self, model: LiftModel, queries: Memory, pairs: Pairs, schedule: LoopConfig) -> ContrastObjective:
+    def contrast(
+        self, model: LiftModel, queries: Memory, pairs: Pairs, schedule: LoopConfig, may_ask: Tensor | None = None
+    ) -> ContrastObjective:
         """The objective of a lift."""
         return ContrastObjective(
             model,
             self.index,
             queries,
-            temperature=self.config.temperature,
+            temperature=self.course.temperature,
             pairs=pairs,
             min_pairs=STEPS_PER_EPOCH * schedule.batch_size,
             random_negatives=self.config.random_negatives,
             hard_negatives=self.config.hard_negatives,
             local_weight=self.config.local_weight,
+            stand_in=self._paraphrases.share if self._paraphrases else 0.0,
+            may_ask=may_ask,
             nested=self.config.nested,
         )
 

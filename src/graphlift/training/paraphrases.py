@@ -1,0 +1,83 @@
+"""Documents that ask: where they are texts of the same kind as queries, one stands in for a query that it answered."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphlift.memory import Memory
+from graphlift.sampling import some
+from graphlift.search.discriminant import discriminant, told
+
+MIN_TEXTS = 200
+"""With fewer queries, or fewer documents that answered them, nobody can tell whether they are of one kind."""
+SAMPLED = 4096
+"""So many of either are looked at."""
+ALIKE = 0.4
+"""Queries and documents are of one kind where a boundary is wrong about this share of them; a coin is about half."""
+TRIES = 8
+"""So many answers are drawn for a query until one may stand in for it."""
+
+
+def can_paraphrase(memory: Memory, documents: Tensor) -> bool:
+    """Whether documents (N, C) may stand in for the queries that they answered.
+
+    Most queries have another answer to ask for, and a linear boundary between queries and their documents, drawn by
+    one half of either, does not tell the other half apart.
+
+    Example:
+        >>> texts = torch.randn(900, 4)
+        >>> memory = Memory.of(texts[:300], [{2 * query: 1.0, 2 * query + 1: 1.0} for query in range(300)])
+        >>> can_paraphrase(memory, texts[300:]), can_paraphrase(memory, texts[300:] + 3.0)
+        (True, False)
+    """
+    answers = memory.warm_rows
+    if min(len(memory), len(answers)) < MIN_TEXTS or bool((memory.counts > 1).float().mean() < 0.5):
+        return False
+    queries = memory.queries[some(torch.arange(len(memory)), SAMPLED, seed=0)]
+    return _mistaken(queries, documents[some(answers, SAMPLED, seed=0)]) >= ALIKE
+
+
+def stand_ins(
+    memory: Memory,
+    queries: Tensor,
+    generator: torch.Generator,
+    besides: Tensor | None = None,
+    may_ask: Tensor | None = None,
+) -> Tensor:
+    """A random answer of each of some queries, which asks in its place, (B,); -1 where none was found.
+
+    Args:
+        memory: whose answers are drawn from.
+        queries: by their numbers, (B,).
+        generator: fixes what is drawn.
+        besides: one row for each query that it must not be, such as the answer that is asked for, (B,).
+        may_ask: which documents may stand in at all, (N,); all where left out.
+
+    Example:
+        >>> memory = Memory.of(torch.eye(2), [{4: 1.0, 2: 1.0}, {2: 1.0}])
+        >>> stand_ins(memory, torch.tensor([0, 1]), torch.Generator(), besides=torch.tensor([2, 2])).tolist()
+        [4, -1]
+    """
+    found = torch.full_like(queries, -1)
+    first, counts = memory.offsets[queries], memory.counts[queries]
+    for _ in range(TRIES):
+        draw = torch.rand(len(queries), generator=generator, dtype=torch.float64)
+        rows = memory.rows[first + (draw * counts).long()]
+        fit = found < 0
+        if besides is not None:
+            fit &= rows != besides
+        if may_ask is not None:
+            fit &= may_ask[rows]
+        found = torch.where(fit, rows, found)
+    return found
+
+
+def _mistaken(queries: Tensor, documents: Tensor) -> float:
+    """What share of either kind, in the mean, falls to the other by a boundary that was drawn without it."""
+    generator = torch.Generator().manual_seed(0)
+    halves = (x[torch.randperm(len(x), generator=generator)].chunk(2) for x in (queries, documents))
+    known, new = zip(*halves, strict=True)
+    kind = torch.repeat_interleave(torch.arange(2), torch.tensor([len(x) for x in known]))
+    boundary = discriminant(torch.cat(known), kind, 2)
+    return sum(float((told(boundary, x) != number).float().mean()) for number, x in enumerate(new)) / 2
