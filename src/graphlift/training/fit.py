@@ -113,7 +113,11 @@ def fit(
         relinked=relinked,
         seconds=time.perf_counter() - started,
     )
-    legacy = None if lifted is None else Legacy(tuple(attempt.folds), arrived=(len(lifted.memory),))
+    legacy = (
+        None
+        if lifted is None
+        else Legacy(tuple(attempt.folds), arrived=(len(lifted.memory),), paraphrased=stages.paraphrased)
+    )
     return FitResult(report, lifted, legacy)
 
 

@@ -22,11 +22,13 @@ class Legacy:
         folds: weights of the lifts that each missed a fold of the queries (see `graphlift.training.folds`).
         ewc: the penalty that holds the weights, where one is used.
         arrived: how many past queries the memory had at each fit so far, oldest first.
+        paraphrased: whether documents asked in the place of queries, as they go on doing.
     """
 
     folds: tuple[Weights, ...]
     ewc: EWC | None = None
     arrived: tuple[int, ...] = ()
+    paraphrased: bool = False
 
     def models(self, serving: LiftModel) -> list[LiftModel]:
         """The lifts of the folds as models, with the serving ranker."""
@@ -41,8 +43,8 @@ class Legacy:
         """Everything but the penalty's strength, with names for a safetensors file."""
         folds = {f"fold{n}/{name}": t for n, weights in enumerate(self.folds) for name, t in weights.items()}
         ewc = {} if self.ewc is None else self.ewc.tensors()
-        arrived = {"arrived": torch.tensor(self.arrived, dtype=torch.int64)}
-        return folds | {f"ewc/{name}": tensor for name, tensor in ewc.items()} | arrived
+        rest = {"arrived": torch.tensor(self.arrived, dtype=torch.int64), "paraphrased": torch.tensor(self.paraphrased)}
+        return folds | {f"ewc/{name}": tensor for name, tensor in ewc.items()} | rest
 
     @classmethod
     def of_tensors(cls, tensors: Weights, strength: float | None) -> Legacy:
@@ -58,8 +60,10 @@ class Legacy:
             part, _, name = key.partition("/")
             parts.setdefault(part, {})[name] = tensor
         ewc, arrived = parts.pop("ewc", None), tuple(parts.pop("arrived")[""].tolist())
+        paraphrased = bool(parts.pop("paraphrased", {"": torch.tensor(False)})[""])
         folds = tuple(parts[f"fold{number}"] for number in range(len(parts)))
-        return cls(folds, None if ewc is None or strength is None else EWC.of_tensors(ewc, strength), arrived)
+        penalty = None if ewc is None or strength is None else EWC.of_tensors(ewc, strength)
+        return cls(folds, penalty, arrived, paraphrased)
 
 
 def batch_of(memory: Memory, arrived: tuple[int, ...], queries: Tensor) -> Tensor:

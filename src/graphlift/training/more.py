@@ -69,6 +69,7 @@ def fit_more(
     started = time.perf_counter()
     stages = Stages(current.index, config, device_of(device), None, progress)
     legacy = legacy or Legacy((lift_weights(current.model),) * config.folds)
+    stages.paraphrased = legacy.paraphrased and config.paraphrases is not None
     parts = Parts.of(current, config, legacy.arrived)
     if config.more.ewc:
         legacy = replace(legacy, ewc=_penalty(stages, current, parts, legacy.ewc))
@@ -91,12 +92,14 @@ def fit_more(
         lifted, recall, relinked = navigable(after.with_memory(current.memory, step.untaught()), parts.held.queries)
         set_familiarity_bounds(lifted, false_alarms, batch_among(lifted.memory.queries))
         ewc = anchored(stages, after.model, parts.learned, parts.new, legacy.ewc) if config.more.ewc else None
-        legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, (*legacy.arrived, len(current.memory)))
+        arrived = (*legacy.arrived, len(current.memory))
+        legacy = Legacy(tuple(map(lift_weights, step.folds)), ewc, arrived, legacy.paraphrased)
     gain = float((scores["after"] - scores["before"]).mean())
     report = FitReport(
         published=published,
         reason=_reason(gain, interval, sure, lost, len(parts.guards), config.more.max_loss),
         seed=config.seed,
+        paraphrased=stages.paraphrased,
         train_queries=len(parts.new),
         dev_queries=len(parts.held),
         cold_dev_queries=parts.held.cold_to(parts.learned),
@@ -149,7 +152,9 @@ class _Step:
         count = len(self.serving)
         everyone = torch.ones_like(self.fold, dtype=torch.bool)
         self.folds = [
-            self._gone_on(f"lift, fold {inside + 1} of {count}", model, self.fold != inside)
+            self._gone_on(
+                f"lift, fold {inside + 1} of {count}", model, self.fold != inside, self.stages.may_ask(inside, count)
+            )
             for inside, model in enumerate(self.serving)
         ]
         lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
@@ -218,10 +223,10 @@ class _Step:
         """nDCG@10 of every old query that judges."""
         return np.concatenate([np.empty(0), *(ranked_ndcg(ranker, *judge) for judge in guards)])
 
-    def _gone_on(self, name: str, model: LiftModel, taught: Tensor) -> LiftModel:
+    def _gone_on(self, name: str, model: LiftModel, taught: Tensor, may_ask: Tensor | None = None) -> LiftModel:
         """A lift after more training on the queries that may teach it: the new ones, and a sample of the old.
 
-        All queries are its turn.
+        All queries are its turn. ``may_ask`` as in `Stages.fresh_lift`.
         """
         parts, config = self.parts, self.stages.config
         past = []
@@ -236,7 +241,7 @@ class _Step:
         penalties = [] if self.ewc is None else [self.ewc]
         model = deepcopy(model)
         model.forget_turns()
-        return self.stages.train_lift(name, model, parts.learned, pairs, config.more.lift, penalties)
+        return self.stages.train_lift(name, model, parts.learned, pairs, config.more.lift, penalties, may_ask)
 
     def _ranker(self, lifted: LiftedIndex) -> SubgraphRanker:
         """The ranker after more training, at the epoch that is best for new and old queries that judge.
@@ -244,11 +249,12 @@ class _Step:
         Unless those may keep rankers of their own, it then goes back towards its old weights as far as they want it to.
         """
         parts, config = self.parts, self.stages.config
-        numbers = some(parts.new, config.more.max_ranked, config.seed)
+        asking = self.stages.standing_in
+        numbers = some(parts.new, config.more.max_ranked // (1 + asking), config.seed)
         if config.more.replay:
             rest = [old[~torch.isin(old, parts.guards)] for old in parts.old]
             numbers = torch.cat([numbers, spread(rest, len(numbers), config.seed)])
-        subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers)
+        subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers, asking)
         relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
         judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self.guards_after]

@@ -33,7 +33,7 @@ from graphlift.training.folds import cross_fitted, fold_of
 from graphlift.training.gate import Scores, ndcg_of_lift, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.navigable import Navigable, navigable
-from graphlift.training.paraphrases import can_paraphrase
+from graphlift.training.paraphrases import can_paraphrase, stand_ins
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
 from graphlift.training.report import Stage
@@ -104,11 +104,13 @@ class Stages:
         walked = self.chosen_lift(queries, dev)
         folds = self.fold_lifts(queries)
         lifted, lessons = walked.lifted, self.lessons(queries, folds)
-        drawn = lifted.subgraphs(dev.queries)
+        judges = [(lifted.subgraphs(dev.queries), dev)]
+        if self.paraphrased:
+            judges.append(self._asked_by_documents(lifted, dev))
 
         def learned(name: str, ranker: SubgraphRanker, teachers: Sequence[SubgraphRanker] = ()) -> SubgraphRanker:
             def evaluate() -> float:
-                return float(ranked_ndcg(ranker, drawn, dev).mean())
+                return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
 
             return self._ranker(name, ranker, lessons, teachers, (queries, dev), evaluate)
 
@@ -120,11 +122,16 @@ class Stages:
         return Attempt(walked, [lift_weights(model) for model in folds], teachers)
 
     def train_again(self, queries: Memory, judged: Attempt) -> Attempt:
-        """The like of a model that was judged, from more queries: the same schedule to its end, the same teachers."""
+        """The like of a model that was judged, from more queries: the same schedule to its end, the same teachers.
+
+        Where documents ask the judged ranker stays, as its like would learn by heart before the end.
+        """
         walked, folds = self._walked(queries, queries.queries, ALL), self.fold_lifts(queries, ALL)
-        lifted, lessons = walked.lifted, self.lessons(queries, folds)
-        ranker = self._ranker("ranker" + ALL, deepcopy(lifted.model.ranker), lessons, judged.teachers, (queries,))
-        ranker.cold_bonus.copy_(judged.lifted.model.ranker.cold_bonus)
+        lifted, ranker = walked.lifted, judged.lifted.model.ranker
+        if not self.paraphrased:
+            lessons, fresh = self.lessons(queries, folds), deepcopy(lifted.model.ranker)
+            ranker = self._ranker("ranker" + ALL, fresh, lessons, judged.teachers, (queries,))
+            ranker.cold_bonus.copy_(judged.lifted.model.ranker.cold_bonus)
         lifted.model.ranker.load_state_dict(ranker.state_dict())
         return Attempt(walked, [lift_weights(model) for model in folds], judged.teachers)
 
@@ -144,16 +151,26 @@ class Stages:
         """A lift of queries whose walk was checked on a sample."""
         return navigable(LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries), sample)
 
+    def _asked_by_documents(self, lifted: LiftedIndex, dev: Memory) -> tuple[Subgraphs, Memory]:
+        """Dev queries as documents ask them, which are often further from what was learned than dev queries are."""
+        rows = stand_ins(dev, torch.arange(len(dev)), torch.Generator().manual_seed(self.config.seed))
+        asked = rows >= 0
+        return lifted.subgraphs(self.index.x[rows[asked]], hidden=rows[asked]), dev.select(asked.nonzero().flatten())
+
     def lessons(self, queries: Memory, folds: Sequence[LiftModel]) -> tuple[Subgraphs, Tensor]:
         """What a ranker learns from: the subgraphs that the lifts of the folds draw, with grades."""
-        numbers = some(torch.arange(len(queries)), MAX_RANKED // (1 + self._standing_in), self.config.seed)
-        subgraphs, owners = cross_fitted(self.index, folds, queries, numbers, self._standing_in)
+        numbers = some(torch.arange(len(queries)), MAX_RANKED // (1 + self.standing_in), self.config.seed)
+        subgraphs, owners = cross_fitted(self.index, folds, queries, numbers, self.standing_in)
         return subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows)
 
     @property
-    def _standing_in(self) -> int:
+    def standing_in(self) -> int:
         """How many documents ask in the place of a query where the ranker learns."""
         return self._paraphrases.per_query if self._paraphrases else 0
+
+    def may_ask(self, inside: int, count: int) -> Tensor | None:
+        """Which documents ask where the lift that misses a fold of so many is trained, (N,); None if none do."""
+        return fold_of(self.index.x, count) != inside if self.paraphrased else None
 
     @property
     def course(self) -> FitConfig | ParaphraseConfig:
@@ -189,10 +206,9 @@ class Stages:
         """One lift a fold, trained on the queries of the other folds; documents are in folds, too, if they ask."""
         count = self.config.folds
         fold = fold_of(queries.queries, count)
-        of_document = fold_of(self.index.x if self.paraphrased else self.index.x[:0], count)
         others = [queries.select((fold != inside).nonzero().flatten()) for inside in range(count)]
         return [
-            self.fresh_lift(rest, f"lift, fold {inside + 1} of {count}{of}", queries, of_document != inside)
+            self.fresh_lift(rest, f"lift, fold {inside + 1} of {count}{of}", queries, self.may_ask(inside, count))
             for inside, rest in enumerate(others)
         ]
 
