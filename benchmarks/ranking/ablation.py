@@ -26,6 +26,7 @@ from graphlift import FitConfig, ModelConfig
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.attributes import EDGE_ATTRS, NODE_ATTRS
 from graphlift.search.subgraph import Subgraphs
+from graphlift.training.config import ParaphraseConfig
 from graphlift.training.teachers import taught
 
 HERE = Path(__file__).parent
@@ -97,6 +98,7 @@ class Part:
     cross_fit: bool = True
     rank: bool = True
     random_negatives: int = FitConfig().random_negatives
+    paraphrases: ParaphraseConfig | None = FitConfig().paraphrases
     num_layers: int = USUAL.num_layers
     model: ModelConfig = USUAL
     subgraphs: Callable[[Subgraphs], Subgraphs] = same
@@ -117,6 +119,7 @@ PARTS = {
     "index links": Part(subgraphs=without_edges("index link")),
     "heads born looking": Part(ranker=born_deaf),
     "cross-fitting": Part(cross_fit=False),
+    "documents that ask": Part(paraphrases=None),
     "random negatives": Part(random_negatives=1),
     "messages among all": Part(model=ModelConfig.small()),
 }
@@ -130,8 +133,8 @@ def measure(task: Task, seed: int, parts: list[str]) -> dict[str, float]:
     for name in parts:
         part = PARTS[name]
         lifts = usual
-        if (part.lift, part.cross_fit, part.random_negatives) != (True, True, usual.config.random_negatives):
-            config = FitConfig(seed=seed, random_negatives=part.random_negatives)
+        config = FitConfig(seed=seed, random_negatives=part.random_negatives, paraphrases=part.paraphrases)
+        if (part.lift, part.cross_fit, config) != (True, True, usual.config):
             lifts = Lifts(task, config, part.lift, part.cross_fit)
         scores[name] = score(lifts, part)
         print(f"{task.name:14}seed {seed}  without {name:24}{scores[name]:.4f}", flush=True)
@@ -140,12 +143,15 @@ def measure(task: Task, seed: int, parts: list[str]) -> dict[str, float]:
 
 def score(lifts: Lifts, part: Part) -> float:
     """nDCG@10 of the test queries without a part."""
-    (dev, test), queries = lifts.judging, lifts.task.test
+    (judges, test), queries = lifts.judging, lifts.task.test
     if not part.rank:
         return judged(lambda subgraphs: subgraphs.similarity, test, queries)
     subgraphs, relevance = lifts.drawn
-    subgraphs, dev, test = (part.subgraphs(drawn) for drawn in (subgraphs, dev, test))
-    subgraphs, dev, test = (with_past_nodes(drawn, part.model.num_past_nodes) for drawn in (subgraphs, dev, test))
+
+    def seen(drawn: Subgraphs) -> Subgraphs:
+        return with_past_nodes(part.subgraphs(drawn), part.model.num_past_nodes)
+
+    subgraphs, test, judges = seen(subgraphs), seen(test), [(seen(drawn), dev) for drawn, dev in judges]
     config, model = lifts.config, part.model
 
     def learned(number: int, num_shortlisted: int | None, targets: Tensor) -> SubgraphRanker:
@@ -153,7 +159,7 @@ def score(lifts: Lifts, part: Part) -> float:
         torch.manual_seed(seed)
         shape = model.hidden_channels, part.num_layers, model.heads, model.dropout, model.conv, num_shortlisted
         ranker = part.ranker(SubgraphRanker(*shape))
-        return trained(ranker, (subgraphs, relevance), targets, (dev, lifts.dev), lifts.schedule, seed)
+        return trained(ranker, (subgraphs, relevance), targets, judges, lifts.schedule, seed)
 
     count = 0 if model.num_shortlisted is None else config.teachers
     teachers = [learned(1 + number, None, relevance) for number in range(count)]

@@ -26,7 +26,7 @@ from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import some
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.folds import cross_fitted
-from graphlift.training.stages import MAX_RANKED, ranked_ndcg
+from graphlift.training.stages import MAX_RANKED, Judges, ranked_ndcg
 from graphlift.training.teachers import taught
 
 PARTS = 5
@@ -62,30 +62,32 @@ class Bench:
         self.subgraphs, owners = cross_fitted(lifts.task.index, lifts.folds, lifts.train, numbers)
         self.queries = lifts.train.select(owners)
         self.relevance = self.queries.grade(torch.arange(len(owners)).unsqueeze(1), self.subgraphs.rows)
-        self.dev = lifts.judging[0]
+        self.judges = lifts.judging[0]
 
     def judged(self, ranker: Contender, part: int) -> np.ndarray:
         """nDCG@10 of the queries of a part, by a ranker that the others trained."""
         shape = ranker.shape
-        seen = map(ranker.seen, (self.subgraphs, self.dev))
-        subgraphs, dev = (with_past_nodes(drawn, shape.num_past_nodes) for drawn in seen)
+
+        def seen(drawn: Subgraphs) -> Subgraphs:
+            return with_past_nodes(ranker.seen(drawn), shape.num_past_nodes)
+
+        subgraphs, judges = seen(self.subgraphs), [(seen(drawn), dev) for drawn, dev in self.judges]
         order = torch.randperm(len(self.queries), generator=torch.Generator().manual_seed(self.config.seed))
         kept = order.chunk(PARTS)[part]
         others = order[~torch.isin(order, kept)]
-        given = subgraphs[others], self.relevance[others], dev
+        given = subgraphs[others], self.relevance[others], judges
         large = shape.model_copy(update={"num_shortlisted": None})
         teachers = [self.trained(large, 1 + number, *given, given[1]) for number in range(ranker.teachers)]
         trained = self.trained(shape, 0, *given, taught(teachers, *given[:2]))
         return ranked_ndcg(trained, subgraphs[kept], self.queries.select(kept))
 
     def trained(
-        self, shape: ModelConfig, number: int, subgraphs: Subgraphs, relevance: Tensor, dev: Subgraphs, targets: Tensor
+        self, shape: ModelConfig, number: int, subgraphs: Subgraphs, relevance: Tensor, judges: Judges, targets: Tensor
     ) -> SubgraphRanker:
-        """A ranker at the epoch that is best on dev."""
+        """A ranker at the epoch that is judged best."""
         seed = PARTS * self.config.seed + number
         torch.manual_seed(seed)
-        drawn, judging = (subgraphs, relevance), (dev, self.lifts.dev)
-        return trained(ranker_of(shape), drawn, targets, judging, self.lifts.schedule, seed)
+        return trained(ranker_of(shape), (subgraphs, relevance), targets, judges, self.lifts.schedule, seed)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from graphlift.training.gate import ndcg_of_scores
 from graphlift.training.loop import train
 from graphlift.training.navigable import navigable
 from graphlift.training.ranking import RankingObjective
-from graphlift.training.stages import Stages
+from graphlift.training.stages import Judges, Stages, judged_ndcg
 
 
 class Lifts:
@@ -63,23 +63,23 @@ class Lifts:
         return self.stages.course.ranker
 
     @cached_property
-    def judging(self) -> tuple[Subgraphs, Subgraphs]:
-        """Subgraphs of dev queries and of test queries."""
+    def judging(self) -> tuple[Judges, Subgraphs]:
+        """Who chooses an epoch, and the subgraphs of test queries."""
         lifted = navigable(LiftedIndex(self.task.index, self.full, self.train), self.dev.queries).lifted
-        return lifted.subgraphs(self.dev.queries), lifted.subgraphs(self.task.test.queries)
+        return self.stages.judges(lifted, self.dev), lifted.subgraphs(self.task.test.queries)
 
 
 def trained(
     ranker: SubgraphRanker,
     drawn: tuple[Subgraphs, Tensor],
     targets: Tensor,
-    judging: tuple[Subgraphs, Memory],
+    judges: Judges,
     schedule: LoopConfig,
     seed: int,
 ) -> SubgraphRanker:
     """A ranker after training on subgraphs and the grades of their candidates, at the epoch that is judged best."""
     objective = RankingObjective(ranker, *drawn, targets=targets)
-    train(ranker, objective, schedule, seed=seed, evaluate=lambda: judged(ranker, *judging))
+    train(ranker, objective, schedule, seed=seed, evaluate=lambda: judged_ndcg(ranker, judges))
     return ranker
 
 

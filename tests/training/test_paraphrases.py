@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn import functional as F
+from world import QUICK
 
+import graphlift as gl
 from graphlift import FitConfig, HnswIndex, Memory
 from graphlift.lifted import LiftedIndex
 from graphlift.training.config import LoopConfig, ParaphraseConfig
 from graphlift.training.fit import fit
 from graphlift.training.folds import cross_fitted, fold_of
+from graphlift.training.legacy import Legacy
 from graphlift.training.paraphrases import MIN_TEXTS, can_paraphrase, stand_ins
 from graphlift.training.stages import PARAPHRASED, Stages
-from tests.world import QUICK
 
 GROUPS, CHANNELS, TELLING = 40, 64, 12
 LONG = LoopConfig(epochs=100, max_steps=400, batch_size=64, lr=5e-3)
@@ -41,7 +43,7 @@ def intents() -> tuple[HnswIndex, Memory, Memory]:
     queries, of_query = texts_of_groups(1000, seed=1)
     rows = [dict.fromkeys((of_document == group).nonzero().flatten().tolist(), 1.0) for group in range(GROUPS)]
     everything = Memory.of(queries, [rows[group] for group in of_query.tolist()])
-    return HnswIndex.build(documents.numpy()), everything.select(range(200)), everything.select(range(200, 1000))
+    return HnswIndex.build(documents.numpy()), everything.select(range(250)), everything.select(range(250, 1000))
 
 
 def test_documents_may_ask_where_no_boundary_tells_them_from_queries(intents):
@@ -76,7 +78,7 @@ def test_a_document_that_asks_is_no_candidate_and_brings_its_querys_grades(inten
     index, queries, _ = intents
     stages = Stages(index, ALSO_ASK, "cpu", None, None)
     models = [stages.untrained(queries).eval() for _ in range(2)]
-    numbers = torch.arange(0, 200, 7)
+    numbers = torch.arange(0, 250, 7)
     plain, owners = cross_fitted(index, models, queries, numbers)
     both, owners_of_both = cross_fitted(index, models, queries, numbers, stand_in=2)
     assert len(both) > 2.5 * len(plain)
@@ -127,6 +129,38 @@ def test_where_dev_queries_are_no_better_off_nothing_changes(intents):
     chosen, plain = (s.chosen_lift(queries, dev).lifted.model for s in (stages, never))
     assert not stages.paraphrased
     assert all(torch.equal(chosen.state_dict()[name], weight) for name, weight in plain.state_dict().items())
+
+
+def test_where_documents_ask_the_judged_ranker_stays(intents):
+    index, queries, _ = intents
+    stages = Stages(index, ALSO_ASK, "cpu", None, None)
+    learned, held = queries.select(range(210)), queries.select(range(210, 250))
+    judged = stages.train(learned, held)
+    assert stages.paraphrased
+    again = stages.train_again(queries, judged)
+    ranker, before = again.lifted.model.ranker.state_dict(), judged.lifted.model.ranker.state_dict()
+    assert all(torch.equal(ranker[name], weight) for name, weight in before.items())
+    assert not torch.equal(again.lifted.model.query_map.lin.weight, judged.lifted.model.query_map.lin.weight)
+
+
+def test_documents_that_asked_go_on_asking_after_a_fit_and_a_load(intents, tmp_path):
+    index, queries, new = intents
+    lift = gl.Lift(index)
+    qrels = {query: dict.fromkeys(queries.answers(query).tolist(), 1.0) for query in range(len(queries))}
+    assert lift.fit(queries.queries.numpy(), qrels, config=ALSO_ASK).paraphrased
+    lift.save(tmp_path / "store")
+    lift = gl.load(tmp_path / "store")
+    told = new.select(range(60))
+    lift.feedback(told.queries.numpy(), [told.answers(query).tolist() for query in range(len(told))])
+    assert lift.fit_more(config=ALSO_ASK).paraphrased
+    assert not lift.fit_more(config=_never(ALSO_ASK)).paraphrased
+
+
+def test_what_a_fit_left_before_documents_could_ask_is_read():
+    legacy = Legacy(({"w": torch.ones(1)},), arrived=(4,), paraphrased=True)
+    assert Legacy.of_tensors(legacy.tensors(), None).paraphrased
+    older = {name: tensor for name, tensor in legacy.tensors().items() if name != "paraphrased"}
+    assert not Legacy.of_tensors(older, None).paraphrased
 
 
 def _never(config: FitConfig) -> FitConfig:

@@ -41,8 +41,8 @@ def cross_fitted(
         models: one a fold, which has seen no query of that fold.
         memory: past queries.
         numbers: the queries to draw.
-        stand_in: so many documents ask in the place of each query after it, each an answer of the query and no
-            candidate of its own; their fold is that of the query, as its model has not seen them ask either.
+        stand_in: so many documents ask after each query in its place. They are answers of the query, no candidates of
+            their own, and of the same fold, whose model has not seen them ask either.
 
     Returns:
         Subgraphs, and the numbers (n,) of their queries in the subgraphs' order.

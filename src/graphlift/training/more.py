@@ -20,7 +20,6 @@ from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import ReplayedPairs, some
 from graphlift.search.familiarity import UNCHECKED
-from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
 from graphlift.training.familiar import choose_false_alarms, set_familiarity_bounds
@@ -33,12 +32,9 @@ from graphlift.training.parts import Parts, spread
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective
 from graphlift.training.report import Batch, FitReport
-from graphlift.training.stages import Stages, lift_weights, ranked_ndcg
+from graphlift.training.stages import Judges, Stages, judged_ndcg, lift_weights, ranked_ndcg
 from graphlift.training.step_back import step_back
 from graphlift.training.turns import share_turns
-
-Judges = list[tuple[Subgraphs, Memory]]
-"""Queries with their subgraphs."""
 
 
 def fit_more(
@@ -259,18 +255,17 @@ class _Step:
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
         judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self.guards_after]
 
-        def score(*judging: tuple[Subgraphs, Memory]) -> float:
-            return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judging) / len(judging)
-
         old = ~torch.isin(owners, parts.new)  # they count as much as the new ones, though they may be few
         often = max(1, round(int((~old).sum()) / max(int(old.sum()), 1)))
         repeats = torch.where(old, often, 1)
         objective = RankingObjective(ranker, subgraphs, relevance, repeats=repeats, measured=True)
         penalties = [] if self.ewc is None else [self.ewc.part("ranker")]
         memories = (parts.learned, parts.held)
-        self.stages.run("ranker", ranker, objective, config.more.ranker, memories, partial(score, *judges), penalties)
+        self.stages.run(
+            "ranker", ranker, objective, config.more.ranker, memories, partial(judged_ndcg, ranker, judges), penalties
+        )
         if len(judges) > 1 and not config.more.turns:
-            of_new, of_old = (partial(score, judge) for judge in judges)
+            of_new, of_old = (partial(judged_ndcg, ranker, [judge]) for judge in judges)
             step_back(ranker, self.current.model.ranker, of_new, of_old, self._allowed)
         return ranker
 

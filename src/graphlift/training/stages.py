@@ -51,6 +51,10 @@ FEW_PAIRS = 1000
 """With fewer pairs a pass the lift trains in batches of half the size, which makes more steps of them."""
 
 
+Judges = Sequence[tuple[Subgraphs, Memory]]
+"""Queries that judge with their subgraphs, one pair for each kind."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A model that is trained and not yet judged.
@@ -104,13 +108,11 @@ class Stages:
         walked = self.chosen_lift(queries, dev)
         folds = self.fold_lifts(queries)
         lifted, lessons = walked.lifted, self.lessons(queries, folds)
-        judges = [(lifted.subgraphs(dev.queries), dev)]
-        if self.paraphrased:
-            judges.append(self._asked_by_documents(lifted, dev))
+        judges = self.judges(lifted, dev)
 
         def learned(name: str, ranker: SubgraphRanker, teachers: Sequence[SubgraphRanker] = ()) -> SubgraphRanker:
             def evaluate() -> float:
-                return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
+                return judged_ndcg(ranker, judges)
 
             return self._ranker(name, ranker, lessons, teachers, (queries, dev), evaluate)
 
@@ -151,11 +153,17 @@ class Stages:
         """A lift of queries whose walk was checked on a sample."""
         return navigable(LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries), sample)
 
-    def _asked_by_documents(self, lifted: LiftedIndex, dev: Memory) -> tuple[Subgraphs, Memory]:
-        """Dev queries as documents ask them, which are often further from what was learned than dev queries are."""
+    def judges(self, lifted: LiftedIndex, dev: Memory) -> Judges:
+        """Who chooses a ranker's epoch: dev queries, and documents in their places if any ask.
+
+        Dev queries may be nearer to what was learned than the texts of the corpus are, and say nothing of others.
+        """
+        queries = [(lifted.subgraphs(dev.queries), dev)]
+        if not self.paraphrased:
+            return queries
         rows = stand_ins(dev, torch.arange(len(dev)), torch.Generator().manual_seed(self.config.seed))
-        asked = rows >= 0
-        return lifted.subgraphs(self.index.x[rows[asked]], hidden=rows[asked]), dev.select(asked.nonzero().flatten())
+        asked, rows = (rows >= 0).nonzero().flatten(), rows[rows >= 0]
+        return [*queries, (lifted.subgraphs(self.index.x[rows], hidden=rows), dev.select(asked))]
 
     def lessons(self, queries: Memory, folds: Sequence[LiftModel]) -> tuple[Subgraphs, Tensor]:
         """What a ranker learns from: the subgraphs that the lifts of the folds draw, with grades."""
@@ -326,6 +334,11 @@ class Stages:
 def ranked_ndcg(ranker: Ranker, subgraphs: Subgraphs, queries: Memory) -> Scores:
     """nDCG@10 of every query by what a ranker makes of subgraphs that are drawn already."""
     return ndcg_of_scores(candidate_scores(ranker, subgraphs), subgraphs, queries)
+
+
+def judged_ndcg(ranker: Ranker, judges: Judges) -> float:
+    """Mean nDCG@10 of what a ranker makes of queries that judge, those of every kind as much as those of another."""
+    return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
 
 
 def lift_weights(model: LiftModel) -> Weights:
