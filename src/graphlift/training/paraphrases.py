@@ -35,7 +35,23 @@ def can_paraphrase(memory: Memory, documents: Tensor) -> bool:
     if min(len(memory), len(answers)) < MIN_TEXTS or bool((memory.counts > 1).float().mean() < 0.5):
         return False
     queries = memory.queries[some(torch.arange(len(memory)), SAMPLED, seed=0)]
-    return _mistaken(queries, documents[some(answers, SAMPLED, seed=0)]) >= ALIKE
+    return mistaken(queries, documents[some(answers, SAMPLED, seed=0)]) >= ALIKE
+
+
+def mistaken(queries: Tensor, documents: Tensor) -> float:
+    """What share of queries (Q, C) and of documents (n, C) falls to the other kind, in the mean of the two.
+
+    Half of either draws the boundary, the other halves are told apart by it.
+
+    Source: the classifier two-sample test, Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017), with
+    Fisher's discriminant.
+    """
+    generator = torch.Generator().manual_seed(0)
+    halves = (x[torch.randperm(len(x), generator=generator)].chunk(2) for x in (queries, documents))
+    known, new = zip(*halves, strict=True)
+    kind = torch.repeat_interleave(torch.arange(2), torch.tensor([len(x) for x in known]))
+    boundary = discriminant(torch.cat(known), kind, 2)
+    return sum(float((told(boundary, x) != number).float().mean()) for number, x in enumerate(new)) / 2
 
 
 def stand_ins(
@@ -71,13 +87,3 @@ def stand_ins(
             fit &= may_ask[rows]
         found = torch.where(fit, rows, found)
     return found
-
-
-def _mistaken(queries: Tensor, documents: Tensor) -> float:
-    """What share of either kind, in the mean, falls to the other by a boundary that was drawn without it."""
-    generator = torch.Generator().manual_seed(0)
-    halves = (x[torch.randperm(len(x), generator=generator)].chunk(2) for x in (queries, documents))
-    known, new = zip(*halves, strict=True)
-    kind = torch.repeat_interleave(torch.arange(2), torch.tensor([len(x) for x in known]))
-    boundary = discriminant(torch.cat(known), kind, 2)
-    return sum(float((told(boundary, x) != number).float().mean()) for number, x in enumerate(new)) / 2
