@@ -59,7 +59,7 @@ class Lifts:
 
     @property
     def schedule(self) -> LoopConfig:
-        """Of the rankers."""
+        """Of the rankers, once it is known whether documents ask, too."""
         return self.stages.course.ranker
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,6 +22,18 @@ def some(numbers: Tensor, count: int, seed: int) -> Tensor:
     """
     order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed))
     return numbers[order[:count]].sort().values
+
+
+def fold_of(queries: Tensor, folds: int) -> Tensor:
+    """The fold of each query (Q, C), by its vector alone, (Q,).
+
+    So a query is in the same fold whenever it is met, and no later fit teaches a fold's lift what it must not know.
+
+    Example:
+        >>> fold_of(torch.eye(4), folds=2).bincount(minlength=2).sum().item()
+        4
+    """
+    return torch.tensor([zlib.crc32(query.tobytes()) % folds for query in queries.numpy()], dtype=torch.int64)
 
 
 def sample_pairs(memory: Memory, per_query: int, generator: torch.Generator) -> Tensor:

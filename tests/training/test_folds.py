@@ -9,8 +9,9 @@ from graphlift import HnswIndex, Memory, ModelConfig
 from graphlift.lifted import LiftedIndex
 from graphlift.metric import Metric
 from graphlift.model import LiftModel
+from graphlift.sampling import fold_of
 from graphlift.search.similarity import Similarity
-from graphlift.training.folds import cross_fitted, fold_of
+from graphlift.training.folds import cross_fitted
 
 
 def test_a_query_is_in_the_same_fold_whoever_is_beside_it():

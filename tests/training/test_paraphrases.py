@@ -10,11 +10,12 @@ from world import QUICK
 import graphlift as gl
 from graphlift import FitConfig, HnswIndex, Memory
 from graphlift.lifted import LiftedIndex
+from graphlift.sampling import fold_of
 from graphlift.training.config import LoopConfig, ParaphraseConfig
 from graphlift.training.fit import fit
-from graphlift.training.folds import cross_fitted, fold_of
+from graphlift.training.folds import cross_fitted
 from graphlift.training.legacy import Legacy
-from graphlift.training.paraphrases import MIN_TEXTS, can_paraphrase, stand_ins
+from graphlift.training.paraphrases import JUDGES, MIN_TEXTS, SILENT, can_paraphrase, roles, stand_ins
 from graphlift.training.stages import PARAPHRASED, Stages
 
 GROUPS, CHANNELS, TELLING = 40, 64, 12
@@ -74,22 +75,58 @@ def test_who_asks_is_another_answer_that_may():
     assert float(asking[able[queries]].float().mean()) > 0.9
 
 
+def test_a_query_without_answers_is_asked_by_nobody():
+    memory = Memory.of(torch.eye(3), [{5: 1.0}, {}, {}])
+    assert stand_ins(memory, torch.arange(3), torch.Generator()).tolist() == [5, -1, -1]
+    assert stand_ins(memory.select([1, 0]), torch.arange(2), torch.Generator()).tolist() == [-1, 5]
+
+
+def test_documents_have_roles_by_their_vectors_alone(intents):
+    index, queries, _ = intents
+    role = roles(index.x, queries, folds=3)
+    assert torch.equal(roles(index.x[100:200], queries, folds=3), role[100:200])
+    shares = [float((role == number).float().mean()) for number in (JUDGES, 0, 1, 2)]
+    assert sum(shares) == pytest.approx(1)
+    assert 0.08 < shares[0] < 0.18
+    assert min(shares[1:]) > 0.2
+    asked = Memory.of(index.x[:7], [{9: 1.0}] * 7)  # who is a past query would find its own answers
+    assert (roles(index.x, asked, folds=3) == SILENT).nonzero().flatten().tolist() == list(range(7))
+
+
+def test_documents_that_judge_have_not_asked(intents):
+    index, queries, new = intents
+    dev = new.select(range(100))
+    stages = Stages(index, ALSO_ASK, "cpu", None, None)
+    stages.let_documents_ask(queries)
+    model = stages.untrained(queries).eval()
+    assert len(stages.judges(LiftedIndex(index, model, queries), dev)) == 2
+    (drawn, _), (asked, answers) = stages.judges(LiftedIndex(index, model, queries), dev)
+    assert len(asked) == len(answers) < len(drawn)
+    may_ask = stages.may_ask()
+    assert may_ask is not None
+    for place in range(len(asked)):
+        hidden = asked.rows[place][~asked.mask[place]]
+        assert not bool(may_ask[hidden[stages.role[hidden] == JUDGES]].any())
+        assert not bool(torch.isin(hidden, answers.answers(place)).any())  # it is nothing to be found, either
+
+
 def test_a_document_that_asks_is_no_candidate_and_brings_its_querys_grades(intents):
     index, queries, _ = intents
     stages = Stages(index, ALSO_ASK, "cpu", None, None)
     models = [stages.untrained(queries).eval() for _ in range(2)]
     numbers = torch.arange(0, 250, 7)
     plain, owners = cross_fitted(index, models, queries, numbers)
-    both, owners_of_both = cross_fitted(index, models, queries, numbers, stand_in=2)
+    role = roles(index.x, queries, folds=2)
+    both, owners_of_both = cross_fitted(index, models, queries, numbers, stand_in=2, role=role)
     assert len(both) > 2.5 * len(plain)
-    fold, fold_of_document = fold_of(queries.queries, 2), fold_of(index.x, 2)
+    fold = fold_of(queries.queries, 2)
     for query in numbers[:4].tolist():
         drawn = both[owners_of_both == query]
         assert torch.equal(drawn.node_attr[0], plain.node_attr[owners == query][0])  # the query itself comes first
         for place in range(1, len(drawn)):
             hidden = drawn.rows[place][~drawn.mask[place]]
             asking = [row for row in hidden.tolist() if bool(queries.holds(torch.tensor(query), torch.tensor(row)))]
-            assert any(fold_of_document[row] == fold[query] for row in asking)
+            assert any(role[row] == fold[query] for row in asking)
 
 
 def test_no_answer_of_its_own_query_counts_for_a_document_that_asks(intents):
@@ -105,6 +142,9 @@ def test_no_answer_of_its_own_query_counts_for_a_document_that_asks(intents):
     less = poorer.subgraphs(index.x[row], own=own, hidden=row)
     assert torch.equal(whole.rows[whole.mask], less.rows[less.mask])
     torch.testing.assert_close(whole.node_attr[whole.mask], less.node_attr[less.mask])
+    model.asked = torch.cat([model.asked[:3], model.asked[4:]])  # nor does the query, for hubness
+    unasked = LiftedIndex(index, model, queries).subgraphs(index.x[row], own=own, hidden=row)
+    torch.testing.assert_close(whole.node_attr[whole.mask], unasked.node_attr[unasked.mask])
 
 
 def test_a_fit_is_better_for_new_queries_where_documents_ask(intents):

@@ -30,6 +30,7 @@ from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.loop import train
 from graphlift.training.ranking import RankingObjective
+from graphlift.training.stages import judged_ndcg
 
 SETS = ("scifact", "fontawesome", "openbookqa", "nl2bash", "clinc150")
 WIDTH, HEADS, STEPS, SEED = 32, 4, 120, 0
@@ -52,8 +53,7 @@ def measure(data: Path, results: dict[str, Any]) -> Iterator[str]:
 
 def _measure(folder: Path, found: dict[str, Any]) -> Iterator[str]:
     lifts = Lifts(load_task(folder), FitConfig(seed=SEED))
-    task, config, dev = lifts.task, lifts.config, lifts.dev
-    (learned, relevance), (judging, testing) = lifts.drawn, lifts.judging
+    task, (learned, relevance), (judges, testing) = lifts.task, lifts.drawn, lifts.judging
     found[LIFT] = {"nDCG@10": round(100 * judged(lambda some: some.similarity, testing, task.test), 2)}
     yield f"{task.name} {LIFT}: {found[LIFT]}"
     for name, options in rankers().items():
@@ -66,9 +66,9 @@ def _measure(folder: Path, found: dict[str, Any]) -> Iterator[str]:
         train(
             ranker,
             objective,
-            config.ranker.model_copy(update={"max_steps": STEPS}),
+            lifts.schedule.model_copy(update={"max_steps": STEPS}),
             seed=SEED,
-            evaluate=partial(judged, ranker, sees(judging), dev),
+            evaluate=partial(judged_ndcg, ranker, [(sees(drawn), dev) for drawn, dev in judges]),
         )
         ranker.eval()
         some = sees(testing)[torch.arange(min(64, len(testing)))]

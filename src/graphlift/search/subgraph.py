@@ -175,7 +175,7 @@ def build_subgraphs(
     frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
     lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
     to_query = frozen_side.to_query, lifted_side.to_query
-    hubness = space.hubness.around(rows, None if own is None else frozen, to_query)
+    hubness = _hubness(space, rows, own, hidden, frozen, to_query)
     record = Record(*_answers(space, rows, lifted, _weights_of(mask, *to_query), own), *hubness)
     return Subgraphs(
         rows,
@@ -240,6 +240,25 @@ class _Nearness(NamedTuple):
         to_query = similarity.pairwise(candidates, query.unsqueeze(1)).squeeze(2)
         links = similarity.pairwise(candidates, torch.cat([candidates, self.past[:, :num_past_nodes]], dim=1))
         return Side(to_query, self.similarity, self.weight, links)
+
+
+def _hubness(
+    space: Space,
+    rows: Tensor,
+    own: Tensor | None,
+    hidden: Tensor | None,
+    frozen: Tensor,
+    to_query: tuple[Tensor, Tensor],
+) -> tuple[Tensor, Tensor]:
+    """The last parts of a `Record`, without the queries themselves, also where a document asks in their place."""
+    if own is not None and hidden is not None:
+        frozen, sides = space.memory.queries[own], (space.frozen, space.lifted)
+        own_sides = zip(sides, (frozen, space.past_lifted[own]), strict=True)
+        to_frozen, to_lifted = (
+            space.similarity.pairwise(documents[rows], x.unsqueeze(1)).squeeze(2) for documents, x in own_sides
+        )
+        to_query = to_frozen, to_lifted
+    return space.hubness.around(rows, None if own is None else frozen, to_query)
 
 
 def _weights_of(mask: Tensor, *to_query: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class ParaphraseConfig(BaseModel):
     They bring many more texts than there are queries, so the lift may learn longer and in finer detail.
 
     Attributes:
-        share: of the lift's pairs in which another answer of the query asks in its place.
+        share: of the lift's pairs in which another answer of the query asks in its place, where it has one that may.
         per_query: so many answers of each query ask in its place where the ranker learns.
         temperature: of the contrastive loss.
         lift: schedule of the lift.
@@ -49,7 +49,7 @@ class ParaphraseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float = Field(default=0.7, gt=0, le=1)
-    per_query: int = Field(default=2, ge=0)
+    per_query: int = Field(default=2, ge=0, le=16)
     temperature: float = Field(default=0.05, gt=0)
     lift: LoopConfig = LoopConfig(epochs=100, max_steps=1000, batch_size=256, lr=2e-3)
     ranker: LoopConfig = LoopConfig(epochs=5, batch_size=64, lr=5e-4, weight_decay=0.05, warmup_steps=30)
@@ -61,7 +61,7 @@ class MoreConfig(BaseModel):
     Attributes:
         lift: schedule of the lift.
         ranker: schedule of the ranker.
-        max_ranked: the ranker learns from at most so many new queries, and as many old ones.
+        max_ranked: the ranker learns from at most so many new queries, and as many old ones; documents that ask count.
         replay: size of the sample of old pairs that is mixed into every batch, one for each new pair; 0 for none.
         ewc: strength of the pull back to weights that old queries need (`graphlift.continual.EWC`); 0 for none.
             Importances are scaled to a mean of 1, for the lift and for the ranker.

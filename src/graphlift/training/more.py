@@ -18,13 +18,13 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel
 from graphlift.nn.ranker import SubgraphRanker
-from graphlift.sampling import ReplayedPairs, some
+from graphlift.sampling import ReplayedPairs, fold_of, some
 from graphlift.search.familiarity import UNCHECKED
 from graphlift.training.config import FitConfig
 from graphlift.training.consolidate import anchored
 from graphlift.training.familiar import choose_false_alarms, set_familiarity_bounds
 from graphlift.training.fit import FitResult, device_of
-from graphlift.training.folds import cross_fitted, fold_of
+from graphlift.training.folds import cross_fitted
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
 from graphlift.training.legacy import Legacy, batch_of
 from graphlift.training.navigable import navigable
@@ -65,8 +65,9 @@ def fit_more(
     started = time.perf_counter()
     stages = Stages(current.index, config, device_of(device), None, progress)
     legacy = legacy or Legacy((lift_weights(current.model),) * config.folds)
-    stages.paraphrased = legacy.paraphrased and config.paraphrases is not None
     parts = Parts.of(current, config, legacy.arrived)
+    if legacy.paraphrased and config.paraphrases is not None:
+        stages.let_documents_ask(parts.learned, len(legacy.folds))
     if config.more.ewc:
         legacy = replace(legacy, ewc=_penalty(stages, current, parts, legacy.ewc))
     step = _Step(stages, current, parts, legacy)
@@ -149,11 +150,11 @@ class _Step:
         everyone = torch.ones_like(self.fold, dtype=torch.bool)
         self.folds = [
             self._gone_on(
-                f"lift, fold {inside + 1} of {count}", model, self.fold != inside, self.stages.may_ask(inside, count)
+                f"lift, fold {inside + 1} of {count}", model, self.fold != inside, self.stages.may_ask(inside)
             )
             for inside, model in enumerate(self.serving)
         ]
-        lifted = self._lifted(self._gone_on("lift", self.current.model, everyone))
+        lifted = self._lifted(self._gone_on("lift", self.current.model, everyone, self.stages.may_ask()))
         lifted.model.familiarity_bounds.copy_(torch.tensor(UNCHECKED))  # they were those of what serves
         lifted.model.ranker.load_state_dict(self._ranker(lifted).state_dict())
         if self.stages.config.more.turns:
@@ -245,13 +246,11 @@ class _Step:
         Unless those may keep rankers of their own, it then goes back towards its old weights as far as they want it to.
         """
         parts, config = self.parts, self.stages.config
-        asking = self.stages.standing_in
-        numbers = some(parts.new, config.more.max_ranked // (1 + asking), config.seed)
+        numbers = some(parts.new, max(1, config.more.max_ranked // (1 + self.stages.standing_in)), config.seed)
         if config.more.replay:
             rest = [old[~torch.isin(old, parts.guards)] for old in parts.old]
             numbers = torch.cat([numbers, spread(rest, len(numbers), config.seed)])
-        subgraphs, owners = cross_fitted(lifted.index, self.folds, parts.learned, numbers, asking)
-        relevance = parts.learned.grade(owners.unsqueeze(1), subgraphs.rows)
+        subgraphs, relevance, owners = self.stages.drawn(self.folds, parts.learned, numbers)
         ranker = deepcopy(lifted.model.ranker).to(self.stages.device)
         judges = [(lifted.subgraphs(parts.held.queries), parts.held), *self.guards_after]
 

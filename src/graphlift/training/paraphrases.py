@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphlift.memory import Memory
-from graphlift.sampling import some
+from graphlift.sampling import fold_of, some
 from graphlift.search.discriminant import discriminant, told
 
 MIN_TEXTS = 200
@@ -17,6 +17,10 @@ ALIKE = 0.4
 """Queries and documents are of one kind where a boundary is wrong about this share of them; a coin is about half."""
 TRIES = 8
 """So many answers are drawn for a query until one may stand in for it."""
+JUDGES, SILENT = -1, -2
+"""Roles of documents that ask only to judge, and of those that never ask."""
+JUDGING = 8
+"""One of so many documents asks only to judge."""
 
 
 def can_paraphrase(memory: Memory, documents: Tensor) -> bool:
@@ -54,6 +58,23 @@ def mistaken(queries: Tensor, documents: Tensor) -> float:
     return sum(float((told(boundary, x) != number).float().mean()) for number, x in enumerate(new)) / 2
 
 
+def roles(documents: Tensor, memory: Memory, folds: int) -> Tensor:
+    """What each of documents (N, C) does where documents ask, by its vector alone, (N,).
+
+    The number of a fold, as of queries, where it teaches; `JUDGES` where it asks only to judge; `SILENT` where it is a
+    past query itself, since the memory knows what it would ask for.
+
+    Example:
+        >>> texts = torch.randn(90, 4)
+        >>> role = roles(texts, Memory.of(texts[:9], [{9: 1.0}] * 9), folds=2)
+        >>> bool((role[:9] == SILENT).all()), sorted(set(role[9:].tolist()))
+        (True, [-1, 0, 1])
+    """
+    part = fold_of(documents, folds * JUDGING)
+    role = torch.where(part // folds == 0, JUDGES, part % folds)
+    return torch.where(memory.numbers(documents) >= 0, SILENT, role)
+
+
 def stand_ins(
     memory: Memory,
     queries: Tensor,
@@ -79,8 +100,8 @@ def stand_ins(
     first, counts = memory.offsets[queries], memory.counts[queries]
     for _ in range(TRIES):
         draw = torch.rand(len(queries), generator=generator, dtype=torch.float64)
-        rows = memory.rows[first + (draw * counts).long()]
-        fit = found < 0
+        rows = memory.rows[(first + (draw * counts).long()).clamp(max=len(memory.rows) - 1)]
+        fit = (found < 0) & (counts > 0)
         if besides is not None:
             fit &= rows != besides
         if may_ask is not None:

@@ -22,18 +22,18 @@ from graphlift.lifted import LiftedIndex
 from graphlift.memory import Memory
 from graphlift.model import LiftModel, ranker_of
 from graphlift.nn.ranker import SubgraphRanker
-from graphlift.sampling import AllPairs, Pairs, some
+from graphlift.sampling import AllPairs, Pairs, fold_of, some
 from graphlift.search.hubness import MAX_ASKED
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig, ParaphraseConfig
 from graphlift.training.contrast import ContrastObjective
-from graphlift.training.folds import cross_fitted, fold_of
+from graphlift.training.folds import cross_fitted
 from graphlift.training.gate import Scores, ndcg_of_lift, ndcg_of_scores
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.navigable import Navigable, navigable
-from graphlift.training.paraphrases import can_paraphrase, stand_ins
+from graphlift.training.paraphrases import JUDGES, can_paraphrase, roles, stand_ins
 from graphlift.training.progress import Progress, ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
 from graphlift.training.report import Stage
@@ -86,7 +86,9 @@ class Stages:
         progress: called after every epoch.
 
     Attributes:
-        paraphrased: whether documents ask in the place of queries, too.
+        role: what documents do where they ask in the place of queries (`graphlift.training.paraphrases.roles`), (N,);
+            None where they do not ask.
+        done: the stages so far.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class Stages:
         self.index, self.config, self.device = index, config, device
         self.checkpoints, self.progress = checkpoints, progress
         self.similarity = Similarity.of(index.metric, index.x)
-        self.paraphrased = False
+        self.role: Tensor | None = None
         self.done: list[Stage] = []
 
     def train(self, queries: Memory, dev: Memory) -> Attempt:
@@ -128,6 +130,8 @@ class Stages:
 
         Where documents ask the judged ranker stays, as its like would learn by heart before the end.
         """
+        if self.paraphrased:
+            self.let_documents_ask(queries)
         walked, folds = self._walked(queries, queries.queries, ALL), self.fold_lifts(queries, ALL)
         lifted, ranker = walked.lifted, judged.lifted.model.ranker
         if not self.paraphrased:
@@ -139,15 +143,26 @@ class Stages:
 
     def chosen_lift(self, queries: Memory, dev: Memory) -> Navigable:
         """A lift of queries, and of documents that ask in their place where dev queries are better off with it; then
-        all lifts and rankers that are trained later learn from these, too (``paraphrased``)."""
+        all lifts and rankers that are trained later learn from these, too."""
         plain = self._walked(queries, dev.queries)
         if self.config.paraphrases is None or not can_paraphrase(queries, self.index.x):
             return plain
-        self.paraphrased = True
+        self.let_documents_ask(queries)
         other = self._walked(queries, dev.queries)
         before, after = (float(ndcg_of_lift(walked.lifted, dev).mean()) for walked in (plain, other))
-        self.paraphrased = after > before
-        return other if self.paraphrased else plain
+        if after > before:
+            return other
+        self.role = None
+        return plain
+
+    def let_documents_ask(self, queries: Memory, folds: int | None = None) -> None:
+        """From now on documents ask in the place of these queries, too; in so many folds, or as many as configured."""
+        self.role = roles(self.index.x, queries, self.config.folds if folds is None else folds)
+
+    @property
+    def paraphrased(self) -> bool:
+        """Whether documents ask in the place of queries, too."""
+        return self.role is not None
 
     def _walked(self, queries: Memory, sample: Tensor, of: str = "") -> Navigable:
         """A lift of queries whose walk was checked on a sample."""
@@ -159,26 +174,40 @@ class Stages:
         Dev queries may be nearer to what was learned than the texts of the corpus are, and say nothing of others.
         """
         queries = [(lifted.subgraphs(dev.queries), dev)]
-        if not self.paraphrased:
+        if self.role is None:
             return queries
-        rows = stand_ins(dev, torch.arange(len(dev)), torch.Generator().manual_seed(self.config.seed))
-        asked, rows = (rows >= 0).nonzero().flatten(), rows[rows >= 0]
-        return [*queries, (lifted.subgraphs(self.index.x[rows], hidden=rows), dev.select(asked))]
+        generator = torch.Generator().manual_seed(self.config.seed)
+        rows = stand_ins(dev, torch.arange(len(dev)), generator, may_ask=self.role == JUDGES)
+        asked = ((rows >= 0) & (dev.counts > 1)).nonzero().flatten()  # with one answer there is nothing else to find
+        if not len(asked):
+            return queries
+        rows, asking = rows[asked], dev.select(asked)
+        others = asking.without(Memory.of(asking.queries, [{row: 1.0} for row in rows.tolist()]))
+        return [*queries, (lifted.subgraphs(self.index.x[rows], hidden=rows), others)]
 
     def lessons(self, queries: Memory, folds: Sequence[LiftModel]) -> tuple[Subgraphs, Tensor]:
         """What a ranker learns from: the subgraphs that the lifts of the folds draw, with grades."""
         numbers = some(torch.arange(len(queries)), MAX_RANKED // (1 + self.standing_in), self.config.seed)
-        subgraphs, owners = cross_fitted(self.index, folds, queries, numbers, self.standing_in)
-        return subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows)
+        return self.drawn(folds, queries, numbers)[:2]
+
+    def drawn(self, folds: Sequence[LiftModel], queries: Memory, numbers: Tensor) -> tuple[Subgraphs, Tensor, Tensor]:
+        """Some queries, by their numbers, and documents in their places if any ask, as lifts of folds draw them.
+
+        Returns:
+            Subgraphs, the grades of their candidates (n, m), and the numbers of the queries that asked or are stood in
+            for, (n,).
+        """
+        subgraphs, owners = cross_fitted(self.index, folds, queries, numbers, self.standing_in, self.role)
+        return subgraphs, queries.grade(owners.unsqueeze(1), subgraphs.rows) * subgraphs.mask, owners
 
     @property
     def standing_in(self) -> int:
         """How many documents ask in the place of a query where the ranker learns."""
         return self._paraphrases.per_query if self._paraphrases else 0
 
-    def may_ask(self, inside: int, count: int) -> Tensor | None:
-        """Which documents ask where the lift that misses a fold of so many is trained, (N,); None if none do."""
-        return fold_of(self.index.x, count) != inside if self.paraphrased else None
+    def may_ask(self, besides: int | None = None) -> Tensor | None:
+        """Which documents ask where a lift is trained that may miss a fold, (N,); None where none do anyway."""
+        return None if self.role is None else (self.role >= 0) & (self.role != besides)
 
     @property
     def course(self) -> FitConfig | ParaphraseConfig:
@@ -216,7 +245,7 @@ class Stages:
         fold = fold_of(queries.queries, count)
         others = [queries.select((fold != inside).nonzero().flatten()) for inside in range(count)]
         return [
-            self.fresh_lift(rest, f"lift, fold {inside + 1} of {count}{of}", queries, self.may_ask(inside, count))
+            self.fresh_lift(rest, f"lift, fold {inside + 1} of {count}{of}", queries, self.may_ask(inside))
             for inside, rest in enumerate(others)
         ]
 
@@ -229,13 +258,14 @@ class Stages:
             queries: teach it.
             name: of the stage.
             memory: what it goes with, if that is more.
-            may_ask: which documents may ask in the place of queries, if any do, (N,); all where left out.
+            may_ask: which documents ask in the place of queries, if any do, (N,); all that teach where left out.
         """
         if self.paraphrased:
             name += PARAPHRASED
         with self._seeded(name):
             model = self.untrained(queries if memory is None else memory)
         pairs, schedule = AllPairs(queries, self.config.answers_per_query), self.course.lift
+        may_ask = self.may_ask() if may_ask is None else may_ask
         return self.train_lift(name, model, queries, pairs, schedule, may_ask=may_ask)
 
     def untrained(self, memory: Memory) -> LiftModel:
@@ -321,7 +351,14 @@ class Stages:
         if self.checkpoints is None:
             return None
         index = self.index
-        settings = (name, self.config.model_dump_json(), self.device, index.metric.value, index.graph.entry_point)
+        settings = (
+            name,
+            self.paraphrased,
+            self.config.model_dump_json(),
+            self.device,
+            index.metric.value,
+            index.graph.entry_point,
+        )
         digest = hashlib.sha256(repr(settings).encode())
         for memory in memories:
             for tensor in (memory.queries, memory.offsets, memory.rows, memory.grades):
