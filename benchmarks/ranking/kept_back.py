@@ -26,7 +26,8 @@ from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import some
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.folds import cross_fitted
-from graphlift.training.stages import MAX_RANKED, Judges, ranked_ndcg
+from graphlift.training.judges import Judges, ranked_ndcg
+from graphlift.training.stages import MAX_RANKED
 from graphlift.training.teachers import taught
 
 PARTS = 5

@@ -16,10 +16,11 @@ from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
 from graphlift.training.config import LoopConfig
 from graphlift.training.gate import ndcg_of_scores
+from graphlift.training.judges import Judges, judged_ndcg, judges_of
 from graphlift.training.loop import train
 from graphlift.training.navigable import navigable
 from graphlift.training.ranking import RankingObjective
-from graphlift.training.stages import Judges, Stages, judged_ndcg
+from graphlift.training.stages import Stages
 
 
 class Lifts:
@@ -66,7 +67,8 @@ class Lifts:
     def judging(self) -> tuple[Judges, Subgraphs]:
         """Who chooses an epoch, and the subgraphs of test queries."""
         lifted = navigable(LiftedIndex(self.task.index, self.full, self.train), self.dev.queries).lifted
-        return self.stages.judges(lifted, self.dev), lifted.subgraphs(self.task.test.queries)
+        judges = judges_of(lifted, self.dev, self.stages.role, self.config.seed)
+        return judges, lifted.subgraphs(self.task.test.queries)
 
 
 def trained(

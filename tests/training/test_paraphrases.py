@@ -14,6 +14,7 @@ from graphlift.sampling import fold_of
 from graphlift.training.config import LoopConfig, ParaphraseConfig
 from graphlift.training.fit import fit
 from graphlift.training.folds import cross_fitted
+from graphlift.training.judges import judges_of
 from graphlift.training.legacy import Legacy
 from graphlift.training.paraphrases import JUDGES, MIN_TEXTS, SILENT, can_paraphrase, roles, stand_ins
 from graphlift.training.stages import PARAPHRASED, Stages
@@ -99,8 +100,7 @@ def test_documents_that_judge_have_not_asked(intents):
     stages = Stages(index, ALSO_ASK, "cpu", None, None)
     stages.let_documents_ask(queries)
     model = stages.untrained(queries).eval()
-    assert len(stages.judges(LiftedIndex(index, model, queries), dev)) == 2
-    (drawn, _), (asked, answers) = stages.judges(LiftedIndex(index, model, queries), dev)
+    (drawn, _), (asked, answers) = judges_of(LiftedIndex(index, model, queries), dev, stages.role, seed=0)
     assert len(asked) == len(answers) < len(drawn)
     may_ask = stages.may_ask()
     assert may_ask is not None

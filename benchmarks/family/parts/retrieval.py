@@ -28,9 +28,9 @@ from graphlift import FitConfig
 from graphlift.nn.family import CONVS
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.search.subgraph import Subgraphs
+from graphlift.training.judges import judged_ndcg
 from graphlift.training.loop import train
 from graphlift.training.ranking import RankingObjective
-from graphlift.training.stages import judged_ndcg
 
 SETS = ("scifact", "fontawesome", "openbookqa", "nl2bash", "clinc150")
 WIDTH, HEADS, STEPS, SEED = 32, 4, 120, 0

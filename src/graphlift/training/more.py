@@ -26,13 +26,14 @@ from graphlift.training.familiar import choose_false_alarms, set_familiarity_bou
 from graphlift.training.fit import FitResult, device_of
 from graphlift.training.folds import cross_fitted
 from graphlift.training.gate import Scores, gain_is_sure, ndcg
+from graphlift.training.judges import Judges, judged_ndcg, ranked_ndcg
 from graphlift.training.legacy import Legacy, batch_of
 from graphlift.training.navigable import navigable
 from graphlift.training.parts import Parts, spread
 from graphlift.training.progress import ProgressCallback
 from graphlift.training.ranking import Ranker, RankingObjective
 from graphlift.training.report import Batch, FitReport
-from graphlift.training.stages import Judges, Stages, judged_ndcg, lift_weights, ranked_ndcg
+from graphlift.training.stages import Stages, lift_weights
 from graphlift.training.step_back import step_back
 from graphlift.training.turns import share_turns
 

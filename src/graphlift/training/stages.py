@@ -30,12 +30,13 @@ from graphlift.training.checkpoint import Checkpoint
 from graphlift.training.config import FitConfig, LoopConfig, ParaphraseConfig
 from graphlift.training.contrast import ContrastObjective
 from graphlift.training.folds import cross_fitted
-from graphlift.training.gate import Scores, ndcg_of_lift, ndcg_of_scores
+from graphlift.training.gate import ndcg_of_lift
+from graphlift.training.judges import judged_ndcg, judges_of
 from graphlift.training.loop import Objective, Penalty, train
 from graphlift.training.navigable import Navigable, navigable
-from graphlift.training.paraphrases import JUDGES, can_paraphrase, roles, stand_ins
+from graphlift.training.paraphrases import can_paraphrase, roles
 from graphlift.training.progress import Progress, ProgressCallback
-from graphlift.training.ranking import Ranker, RankingObjective, candidate_scores
+from graphlift.training.ranking import RankingObjective
 from graphlift.training.report import Stage
 from graphlift.training.teachers import taught
 
@@ -49,10 +50,6 @@ PARAPHRASED = ", documents ask too"
 """In the names of lifts that learn from documents in the place of queries."""
 FEW_PAIRS = 1000
 """With fewer pairs a pass the lift trains in batches of half the size, which makes more steps of them."""
-
-
-Judges = Sequence[tuple[Subgraphs, Memory]]
-"""Queries that judge with their subgraphs, one pair for each kind."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class Stages:
         walked = self.chosen_lift(queries, dev)
         folds = self.fold_lifts(queries)
         lifted, lessons = walked.lifted, self.lessons(queries, folds)
-        judges = self.judges(lifted, dev)
+        judges = judges_of(lifted, dev, self.role, self.config.seed)
 
         def learned(name: str, ranker: SubgraphRanker, teachers: Sequence[SubgraphRanker] = ()) -> SubgraphRanker:
             def evaluate() -> float:
@@ -168,23 +165,6 @@ class Stages:
         """A lift of queries whose walk was checked on a sample."""
         return navigable(LiftedIndex(self.index, self.fresh_lift(queries, "lift" + of), queries), sample)
 
-    def judges(self, lifted: LiftedIndex, dev: Memory) -> Judges:
-        """Who chooses a ranker's epoch: dev queries, and documents in their places if any ask.
-
-        Dev queries may be nearer to what was learned than the texts of the corpus are, and say nothing of others.
-        """
-        queries = [(lifted.subgraphs(dev.queries), dev)]
-        if self.role is None:
-            return queries
-        generator = torch.Generator().manual_seed(self.config.seed)
-        rows = stand_ins(dev, torch.arange(len(dev)), generator, may_ask=self.role == JUDGES)
-        asked = ((rows >= 0) & (dev.counts > 1)).nonzero().flatten()  # with one answer there is nothing else to find
-        if not len(asked):
-            return queries
-        rows, asking = rows[asked], dev.select(asked)
-        others = asking.without(Memory.of(asking.queries, [{row: 1.0} for row in rows.tolist()]))
-        return [*queries, (lifted.subgraphs(self.index.x[rows], hidden=rows), others)]
-
     def lessons(self, queries: Memory, folds: Sequence[LiftModel]) -> tuple[Subgraphs, Tensor]:
         """What a ranker learns from: the subgraphs that the lifts of the folds draw, with grades."""
         numbers = some(torch.arange(len(queries)), MAX_RANKED // (1 + self.standing_in), self.config.seed)
@@ -207,7 +187,10 @@ class Stages:
 
     def may_ask(self, besides: int | None = None) -> Tensor | None:
         """Which documents ask where a lift is trained that may miss a fold, (N,); None where none do anyway."""
-        return None if self.role is None else (self.role >= 0) & (self.role != besides)
+        if self.role is None:
+            return None
+        teaches = self.role >= 0
+        return teaches if besides is None else teaches & (self.role != besides)
 
     @property
     def course(self) -> FitConfig | ParaphraseConfig:
@@ -366,16 +349,6 @@ class Stages:
         for array in (index.vectors, *(level.neighbors for level in index.graph.levels)):
             digest.update(np.ascontiguousarray(array).data)
         return Checkpoint(self.checkpoints / f"{re.sub(r'[^a-z0-9]+', '-', name)}.safetensors", digest.hexdigest())
-
-
-def ranked_ndcg(ranker: Ranker, subgraphs: Subgraphs, queries: Memory) -> Scores:
-    """nDCG@10 of every query by what a ranker makes of subgraphs that are drawn already."""
-    return ndcg_of_scores(candidate_scores(ranker, subgraphs), subgraphs, queries)
-
-
-def judged_ndcg(ranker: Ranker, judges: Judges) -> float:
-    """Mean nDCG@10 of what a ranker makes of queries that judge, those of every kind as much as those of another."""
-    return sum(float(ranked_ndcg(ranker, *judge).mean()) for judge in judges) / len(judges)
 
 
 def lift_weights(model: LiftModel) -> Weights:
