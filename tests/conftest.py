@@ -12,6 +12,7 @@ from hypothesis import settings
 from graphlift.graph import EMPTY, NeighborTable
 from graphlift.memory import Memory
 from graphlift.metric import Metric
+from graphlift.search.axes import principal_axes
 from graphlift.search.hubness import Hubness
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space
@@ -69,7 +70,8 @@ def _make_space(metric=Metric.COSINE, documents=23, past=11, channels=5):
     links = _make_table(documents, 6).ids.int()
     memory = Memory.of(past_frozen, answers)
     hubness = Hubness.of(similarity, (frozen, lifted), (past_frozen, past_lifted))
-    return Space.of(similarity, frozen, lifted, memory, past_lifted, links, hubness)
+    axes = principal_axes(frozen, (channels + 1) // 2)
+    return Space.of(similarity, frozen, lifted, memory, past_lifted, links, hubness, axes)
 
 
 @pytest.fixture(scope="session")

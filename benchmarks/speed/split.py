@@ -49,6 +49,7 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
     maps, terrain, past_queries, past_beam, scoring_parts, stranger = (
         loops.Pinned(part) if isinstance(part, tuple) else part for part in it.parts
     )
+    rankers = loops.Pinned(it.parts.scoring.rankers)
 
     def walk(queries: Queries, found: Found) -> None:
         lifted_queries = loops.lift(queries, maps, 0)[0]
@@ -62,7 +63,7 @@ def _parts(lifted: LiftedIndex) -> dict[str, Callable[[Queries, Found], Any]]:
 
     def scoring(queries: Queries, found: Found) -> None:
         lifted_queries = loops.lift(queries, maps, 0)[0]
-        turn = loops.turns(queries, scoring_parts.rankers)
+        turn = loops.turns(queries, rankers)
         loops.score(queries, lifted_queries, found.walked, found.past, turn, scoring_parts, found.rows, found.scores)
 
     def encoder(queries: Queries, _: Found) -> None:

@@ -73,8 +73,8 @@ class LiftedIndex:
             lifted = self.lift_queries(memory.queries)
             asked, documents = (model.asked, self.lift_queries(model.asked)), (index.x, self.walk_index.x)
             hubs = Hubness.of(model.similarity, documents, asked, hubness)
-            self.space = Space.of(model.similarity, *documents, memory, lifted, _links(index), hubs)
-        self.past = past if past is not None else _past_index(model.past_vectors(memory.queries, lifted).numpy(), index)
+            self.space = Space.of(model.similarity, *documents, memory, lifted, _links(index), hubs, model.axes)
+        self.past = past if past is not None else _past_index(model.sketches(memory.queries, lifted).numpy(), index)
 
     def __copy__(self) -> Self:
         """The same to be changed before it is shown: what was made of the old content is left out."""
@@ -127,7 +127,7 @@ class LiftedIndex:
         other = copy(self)
         other.memory, other.told = memory, self.told.updated(feedback)
         other.space = self.space.remembering(memory, past_lifted, named)
-        vectors = self.model.past_vectors(new, lifted).numpy()
+        vectors = self.model.sketches(new, lifted).numpy()
         if isinstance(self.past, HnswIndex):
             other.past = self.past.plus(vectors, self.past.ids.plus(range(known, len(memory))))
         elif len(new):
@@ -388,7 +388,7 @@ class LiftedIndex:
         count = min(self.model.config.num_past + spare, len(self.memory))
         if count <= spare:
             return torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
-        vectors = self.model.past_vectors(queries, lifted).numpy()
+        vectors = self.model.sketches(queries, lifted).numpy()
         near, past = map(torch.from_numpy, self._past_walker.search_rows(vectors, count))
         if own is None:
             return near, past
@@ -400,7 +400,7 @@ class LiftedIndex:
 def _unlearned_model(channels: int, similarity: Similarity) -> LiftModel:
     """A model that was never trained. Its weights are never used; made once, as a search may ask for it while a fit
     draws from the same random generator."""
-    config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1, past_channels=channels)
+    config = ModelConfig(ranker="evidence", hidden_channels=4, num_layers=1, sketch_channels=channels)
     with torch.random.fork_rng(devices=[]):
         return LiftModel(channels, similarity, config).eval()
 

@@ -41,7 +41,8 @@ class ModelConfig(BaseModel):
         num_past_nodes: the nearest of them, which are nodes of its subgraph, too, and are listened to.
         num_shortlisted: candidates that exchange messages, the best by what is known of each alone; all of them where
             left out.
-        past_channels: channels of either space in which near past queries are looked for, at most C.
+        sketch_channels: channels of a sketch, by which near past queries are looked for, and nodes of a subgraph are
+            compared with each other, at most C.
         hidden_channels: width of a node's state in the subgraph.
         num_layers: message passing steps in the subgraph.
         heads: attention heads of a layer.
@@ -58,7 +59,7 @@ class ModelConfig(BaseModel):
     num_past: int = Field(default=32, ge=1)
     num_past_nodes: int = Field(default=32, ge=0)
     num_shortlisted: int | None = Field(default=None, ge=1)
-    past_channels: int = Field(default=64, ge=1)
+    sketch_channels: int = Field(default=64, ge=1)
     hidden_channels: int = Field(default=32, ge=1)
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
@@ -100,11 +101,11 @@ class LiftModel(nn.Module):
         channels: width C of the index's vectors.
         similarity: the index's, without unit.
         config: shape.
-        documents: of the index, (N, C), whose principal axes are the channels in which past queries are looked for;
-            the first channels of all where left out, as weights that are loaded bring theirs.
+        documents: of the index, (N, C), whose principal axes are those of sketches (`graphlift.search.sketches`); the
+            first channels of all where left out, as weights that are loaded bring theirs.
 
     Attributes:
-        past_axes: those axes, (C, D).
+        axes: those axes, (C, D).
         asked: queries by which the hubness of documents is measured (`graphlift.search.hubness`), frozen, (m, C); set
             before the ranker is trained.
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
@@ -122,7 +123,7 @@ class LiftModel(nn.Module):
         True
     """
 
-    past_axes: Tensor
+    axes: Tensor
     asked: Tensor
     familiarity_bounds: Tensor
     query_boundary: Tensor
@@ -132,9 +133,9 @@ class LiftModel(nn.Module):
         self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
     ) -> None:
         super().__init__()
-        count = min(config.past_channels, channels)
+        count = min(config.sketch_channels, channels)
         axes = torch.eye(channels)[:, :count].contiguous() if documents is None else principal_axes(documents, count)
-        self.register_buffer("past_axes", axes)
+        self.register_buffer("axes", axes)
         self.register_buffer("asked", torch.zeros(0, channels))
         self.register_buffer("familiarity_bounds", torch.tensor(UNCHECKED))
         self.channels, self.similarity, self.config = channels, similarity, config
@@ -249,9 +250,6 @@ class LiftModel(nn.Module):
             lifted = self.hierarchical(lifted, documents, descent)
         return self.similarity.finish(lifted)
 
-    def past_vectors(self, queries: Tensor, lifted: Tensor) -> Tensor:
-        """Queries (B, C) frozen and lifted side by side, so that near in both is near in one, (B, 2 D).
-
-        Either in D channels, which is enough to tell who is near.
-        """
-        return torch.cat([queries @ self.past_axes, lifted @ self.past_axes], dim=1)
+    def sketches(self, queries: Tensor, lifted: Tensor) -> Tensor:
+        """Sketches of queries (B, C), frozen and lifted side by side, so that near in both is near in one, (B, 2 D)."""
+        return torch.cat([queries @ self.axes, lifted @ self.axes], dim=1)

@@ -21,6 +21,12 @@ def similarity_of(space, a, b):
     return float(-(a - b).square().sum() if metric is Metric.L2 else a @ b) / scale
 
 
+def sketched(space, a, b):
+    """The similarity of sketches of two vectors."""
+    axes = space.sketches.axes
+    return similarity_of(space, axes.T @ a, axes.T @ b)
+
+
 def softmax(values):
     exps = [math.exp((value - max(values)) / 0.05) for value in values]
     return [e / sum(exps) for e in exps]
@@ -134,8 +140,8 @@ def share(a, b):
 def link(space, answers, past, row, other):
     mine, theirs = ({p for p in past if node in answers[p]} for node in (row, other))
     return {
-        "lifted similarity": similarity_of(space, space.lifted[row], space.lifted[other]),
-        "frozen similarity": similarity_of(space, space.frozen[row], space.frozen[other]),
+        "lifted similarity": sketched(space, space.lifted[row], space.lifted[other]),
+        "frozen similarity": sketched(space, space.frozen[row], space.frozen[other]),
         "shared answers": len(mine & theirs) / math.sqrt(max(len(mine), 1) * max(len(theirs), 1)),
         "index link": float(other in space.links[row].tolist() or row in space.links[other].tolist()),
     }
@@ -143,8 +149,8 @@ def link(space, answers, past, row, other):
 
 def link_to_past(space, answers, row, p):
     return {
-        "lifted similarity": similarity_of(space, space.lifted[row], space.past_lifted[p]),
-        "frozen similarity": similarity_of(space, space.frozen[row], space.memory.queries[p]),
+        "lifted similarity": sketched(space, space.lifted[row], space.past_lifted[p]),
+        "frozen similarity": sketched(space, space.frozen[row], space.memory.queries[p]),
         "shared answers": float(row in answers[p]),
         "index link": 0.0,
     }

@@ -15,19 +15,19 @@ kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 @pytest.mark.parametrize("count", [0, 1, 30])
 def test_lifts_as_the_model_does(metric, count):
     documents = 3 * torch.randn(40, 7)
-    model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(past_channels=4), documents).eval()
+    model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(sketch_channels=4), documents).eval()
     model.take_turns([model.served], model.query_boundary, model.document_boundary)
     for query_map in model.query_maps:
         for parameter in query_map.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
     queries = torch.from_numpy(metric.prepare(torch.randn(max(count, 1), 7), "queries"))[:count]
     for turn in range(2):
-        lifted, past_vectors = kernels.lift(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), turn)
+        lifted, sketches = kernels.lift(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), turn)
         with torch.inference_mode():
             expected = model.lift_queries(queries, documents, turn=turn)
-            past = model.past_vectors(queries, expected)
+            past = model.sketches(queries, expected)
         np.testing.assert_allclose(lifted, expected.numpy(), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(past_vectors, past.numpy(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(sketches, past.numpy(), rtol=1e-5, atol=1e-5)
     turn = torch.arange(count) % 2
     together = kernels.lift_in_turn(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), turn.numpy())
     for number in range(2):

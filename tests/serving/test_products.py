@@ -1,4 +1,5 @@
-"""Products of small matrices equal NumPy's, for every rest of rows and columns, and whatever the strides."""
+"""Products of small matrices and transposed blocks equal NumPy's, for every rest of rows and columns, and whatever the
+strides."""
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 pytest.importorskip("numba")
 
 from graphlift.nn.kernels.elementary import compiled
+from graphlift.serving.kernels.blocks import transpose
 from graphlift.serving.kernels.products import add_product
 
 
@@ -26,3 +28,18 @@ def test_equal_to_numpy_and_added_to_what_is_there(columns, depth):
             out = before.copy()
             add(a, b, out)
             np.testing.assert_allclose(out, before + a @ b, rtol=1e-4, atol=1e-4)
+
+
+@compiled
+def turn(a, out, row, column):
+    transpose(a, out, row, column)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (16, 0), (5, 32)])
+def test_a_block_is_transposed_and_nothing_else_is_written(row, column):
+    a = np.arange(40 * 50, dtype=np.float32).reshape(40, 50)
+    out = np.full((60, 45), -1, dtype=np.float32)
+    turn(a, out, row, column)
+    expected = np.full_like(out, -1)
+    expected[column : column + 16, row : row + 16] = a[row : row + 16, column : column + 16].T
+    np.testing.assert_array_equal(out, expected)

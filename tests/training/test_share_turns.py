@@ -20,7 +20,7 @@ def around(center):
 
 
 def models(count=1):
-    config = ModelConfig(hidden_channels=4, heads=1, past_channels=4)
+    config = ModelConfig(hidden_channels=4, heads=1, sketch_channels=4)
     made = [LiftModel(CHANNELS, Similarity(Metric.L2), config).eval() for _ in range(count)]
     for model in made:
         torch.nn.init.normal_(model.document_map.lin.weight)

@@ -33,6 +33,7 @@ def with_added(lifted: LiftedIndex, index: HnswIndex) -> LiftedIndex:
         answered=lifted.space.answered.extended(count),
         links=grown(links, links.new_full((count, links.shape[1]), EMPTY)),
         hubness=lifted.space.hubness.extended((index.x, other.walk_index.x)),
+        sketches=lifted.space.sketches.extended((index.x, other.walk_index.x)),
     )
     return other
 

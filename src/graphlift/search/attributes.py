@@ -60,7 +60,8 @@ class Side(NamedTuple):
         to_query: similarity of candidate and query, (B, n).
         near: similarity of past query and query, (B, P).
         weight: softmax of that, (B, P).
-        links: similarity of candidate with candidate and past query that is a node, (B, n, n + S).
+        links: similarity of candidate with candidate and past query that is a node, by their sketches
+            (`graphlift.search.sketches`), (B, n, n + S).
     """
 
     to_query: Tensor

@@ -22,6 +22,7 @@ from graphlift.search.attributes import (
 )
 from graphlift.search.hubness import Hubness
 from graphlift.search.similarity import Similarity
+from graphlift.search.sketches import Sketches
 
 VOTE_TEMPERATURE = 0.05
 """Of the softmax that weighs past queries by nearness."""
@@ -105,6 +106,7 @@ class Space:
         answered: what each document answered.
         links: the index's bottom level, ``-1`` for empty, int32 (N, d).
         hubness: how near documents are to what was asked.
+        sketches: by which nodes of a subgraph are compared with each other.
     """
 
     similarity: Similarity
@@ -115,6 +117,7 @@ class Space:
     answered: Answered
     links: Tensor
     hubness: Hubness
+    sketches: Sketches
 
     @classmethod
     def of(
@@ -126,12 +129,15 @@ class Space:
         past_lifted: Tensor,
         links: Tensor,
         hubness: Hubness | None = None,
+        axes: Tensor | None = None,
     ) -> Self:
-        """The space of these vectors and links; nothing was asked where ``hubness`` is left out."""
+        """The space of these vectors and links; nothing was asked where ``hubness`` is left out, and ``axes`` (C, D) of
+        sketches are all there are."""
         answered = Answered.of(memory, past_lifted, len(frozen))
         if hubness is None:
             hubness = Hubness.of(similarity, (frozen, lifted), (frozen[:0], lifted[:0]))
-        return cls(similarity, frozen, lifted, memory, past_lifted, answered, links, hubness)
+        sketches = Sketches(torch.eye(frozen.shape[1]) if axes is None else axes, (frozen, lifted))
+        return cls(similarity, frozen, lifted, memory, past_lifted, answered, links, hubness, sketches)
 
     def remembering(self, memory: Memory, past_lifted: Tensor, rows: Tensor) -> Self:
         """The space with another memory, which differs in what it says of these documents."""
@@ -165,15 +171,14 @@ def build_subgraphs(
         turn: whose turn it is, (B,); the first one's where left out.
         hidden: one row for each query that is no candidate, as where a document asks in the place of a query, (B,).
     """
-    similarity = space.similarity
     rows, mask, in_frozen, in_lifted, answer, slot = find_candidates(space, frozen, lifted, walk, past, num_recalled)
     if hidden is not None:
         mask = mask & (rows != hidden.unsqueeze(1))
     batch = torch.arange(len(walk)).unsqueeze(1)
     answered = _answered(batch * STRIDE + rows, mask, answer, slot, past.shape[1])  # (B, n, P)
 
-    frozen_side = in_frozen.side(similarity, frozen, space.frozen[rows], num_past_nodes)
-    lifted_side = in_lifted.side(similarity, lifted, space.lifted[rows], num_past_nodes)
+    frozen_side = in_frozen.side(space, frozen, space.frozen[rows], num_past_nodes)
+    lifted_side = in_lifted.side(space, lifted, space.lifted[rows], num_past_nodes)
     to_query = frozen_side.to_query, lifted_side.to_query
     hubness = _hubness(space, rows, own, hidden, frozen, to_query)
     record = Record(*_answers(space, rows, lifted, _weights_of(mask, *to_query), own), *hubness)
@@ -235,10 +240,11 @@ class _Nearness(NamedTuple):
         near = similarity.pairwise(query.unsqueeze(1), past).squeeze(1)
         return cls(past, near, (near / VOTE_TEMPERATURE).softmax(dim=1))
 
-    def side(self, similarity: Similarity, query: Tensor, candidates: Tensor, num_past_nodes: int) -> Side:
+    def side(self, space: Space, query: Tensor, candidates: Tensor, num_past_nodes: int) -> Side:
         """The whole subgraph in this space, once its candidates (B, n, C) are known."""
-        to_query = similarity.pairwise(candidates, query.unsqueeze(1)).squeeze(2)
-        links = similarity.pairwise(candidates, torch.cat([candidates, self.past[:, :num_past_nodes]], dim=1))
+        to_query = space.similarity.pairwise(candidates, query.unsqueeze(1)).squeeze(2)
+        sketched, past = map(space.sketches.along, (candidates, self.past[:, :num_past_nodes]))
+        links = space.similarity.pairwise(sketched, torch.cat([sketched, past], dim=1))
         return Side(to_query, self.similarity, self.weight, links)
 
 

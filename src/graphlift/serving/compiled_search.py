@@ -84,7 +84,7 @@ class CompiledSearch:
             documents=walk.terrain,
             past_queries=past_queries,
             past_beam=past_beam,
-            scoring=kernels.Scoring(kernels.Ground.of(space), rankers, counts),
+            scoring=kernels.Scoring(kernels.Ground.of(space, past_queries.codes.vectors), rankers, counts),
             stranger=_stranger(kernels, model, familiarity, frozen or walk),
         )
         self._pinned = kernels.Pinned(self.parts)

@@ -33,7 +33,7 @@ from graphlift._version import __version__
 from graphlift.atomic import replacing_file, sync
 from graphlift.errors import StoreCorruptError, StoreError, StoreVersionError
 
-FORMAT = 7
+FORMAT = 8
 """Raised whenever an older graphlift could not read what this one writes."""
 ABANDONED = 3600
 """Seconds after which a half-written version counts as left behind by a killed process."""

@@ -112,9 +112,9 @@ def search(
     """
     frozen, span = queries[first:last], slice(first, last)
     turn = turns(frozen, parts.scoring.rankers)
-    lifted, past_vectors = lift_in_turn(frozen, parts.maps, turn)
+    lifted, sketches = lift_in_turn(frozen, parts.maps, turn)
     rows[span], scores[span] = 0, F4(-math.inf)
-    recall(past_vectors, parts.past_queries, parts.past_beam, near[span], past[span])
+    recall(sketches, parts.past_queries, parts.past_beam, near[span], past[span])
     if find_strange(frozen, near[span], past[span], parts.stranger, strange[span]):
         walk(lifted, parts.documents, beam, similarity[span], walked[span])
         score(frozen, lifted, walked[span], past[span], turn, parts.scoring, rows[span], scores[span])

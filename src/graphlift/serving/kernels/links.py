@@ -8,14 +8,12 @@ import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, Array, inner
 from graphlift.search.attributes import EDGE_ATTRS
-from graphlift.serving.kernels.blocks import LANES
+from graphlift.serving.kernels.blocks import LANES, transpose
 from graphlift.serving.kernels.prefetch import prefetch
-from graphlift.serving.kernels.products import add_to_block
+from graphlift.serving.kernels.products import add_to_block, dot
 from graphlift.serving.kernels.subgraph import Drawn, Ground, wide
 
 LINK_CHANNELS = len(EDGE_ATTRS)
-CHUNK = 64
-"""Channels at a time, so that those of all candidates stay in the first caches."""
 SIEVE = 2048
 """Rows that are told apart at a glance."""
 _FREE, _CROWDED = -1, -2
@@ -35,42 +33,50 @@ def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
         for p in range(len(answered)):
             answered[p, i] = drawn.answered[p, shortlist[i]]
     links = np.empty((LINK_CHANNELS, len(rows) + len(drawn.past), answered.shape[1]), F4)
-    _among(ground.lifted, rows, ground.past_lifted, drawn.past, ground, links[0])
-    _among(ground.frozen, rows, ground.past_frozen, drawn.past, ground, links[1])
+    both = ground.sketches.shape[1]
+    _among(rows, drawn.past, ground, both // 2, both, links[0])
+    _among(rows, drawn.past, ground, 0, both // 2, links[1])
     _share(answered, len(rows), links[2])
     _link(ground.links, rows, links[3])
     return links
 
 
 @inner
-def _among(vectors: Array, rows: Array, past_vectors: Array, past: Array, ground: Ground, links: Array) -> None:
-    """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w)."""
-    n, channels, width = len(rows), vectors.shape[1], links.shape[1]
-    some, above, square = np.empty((len(links), CHUNK), F4), np.empty((CHUNK, width), F4), np.zeros(len(links), F4)
+def _among(rows: Array, past: Array, ground: Ground, first: int, last: int, links: Array) -> None:
+    """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w), by channels first to last
+    of their sketches."""
+    n, width, channels = len(rows), links.shape[1], last - first
+    some, above = np.zeros((width + len(past), wide(channels)), F4), np.empty((wide(channels), width), F4)
+    for j in range(n):
+        _copy(ground.sketches[rows[j]], first, last, some[j])
+    for p in range(len(past)):
+        _copy(ground.past_sketches[past[p]], first, last, some[width + p])
+    for column in range(0, width, LANES):
+        for channel in range(0, channels, LANES):
+            transpose(some, above, column, channel)
+    mine, above, heard, told = some[:width, :channels], above[:channels], some[width:, :channels], links[n:]
     links[:] = 0
-    for start in range(0, channels, CHUNK):
-        count = min(CHUNK, channels - start)
-        for j in range(len(links)):
-            row, copy = vectors[rows[j]] if j < n else past_vectors[past[j - n]], some[j]
-            for c in range(count):
-                copy[c] = row[start + c]
-                square[j] += copy[c] * copy[c]
-        for i in range(0, width, 4):  # four at a time, as a column written alone would meet every line of the cache
-            w, x = some[min(i, n - 1)], some[min(i + 1, n - 1)]
-            y, z = some[min(i + 2, n - 1)], some[min(i + 3, n - 1)]
-            for c in range(count):
-                above[c, i], above[c, i + 1], above[c, i + 2], above[c, i + 3] = w[c], x[c], y[c], z[c]
-        for column in range(0, width, LANES):
-            add_to_block(some[:, :count], above[:count], links, 0, min(column + LANES, n), column)
-            add_to_block(some[:, :count], above[:count], links, n, len(links), column)
+    for column in range(0, width, LANES):
+        add_to_block(mine, above, links, 0, min(column + LANES, n), column)
+        add_to_block(heard, above, told, 0, len(told), column)
     for j in range(n):  # what lies below the diagonal is known from above
         for i in range(j // LANES * LANES):
             links[j, i] = links[i, j]
     if ground.by_distance:
+        square = np.array([dot(row, row) for row in some])
         for j in range(len(links)):
+            own = square[j if j < n else j - n + width]
             for i in range(n):
-                links[j, i] += links[j, i] - square[i] - square[j]
-    links *= ground.inverse
+                links[j, i] += links[j, i] - own - square[i]
+    for row in links:
+        for i in range(width):
+            row[i] *= ground.inverse
+
+
+@inner
+def _copy(row: Array, first: int, last: int, copy: Array) -> None:
+    for c in range(last - first):
+        copy[c] = row[first + c]
 
 
 @inner

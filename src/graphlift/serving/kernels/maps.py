@@ -36,7 +36,7 @@ class Maps(NamedTuple):
 @torch.no_grad()
 def maps_of(model: LiftModel) -> Maps:
     """The maps as they are now, on the CPU."""
-    similarity, axes = model.similarity, model.past_axes
+    similarity, axes = model.similarity, model.axes
     matrices, shifts = [], []
     for query_map in model.query_maps:
         lin = query_map.lin
@@ -48,7 +48,7 @@ def maps_of(model: LiftModel) -> Maps:
 
 @compiled
 def lift(queries: Array, maps: Maps, turn: int) -> tuple[Array, Array]:
-    """Queries (B, C) lifted by one of the maps, and what `LiftModel.past_vectors` makes of both, (B, 2 D)."""
+    """Queries (B, C) lifted by one of the maps, and what `LiftModel.sketches` makes of both, (B, 2 D)."""
     count, channels = queries.shape
     matrix, shift = maps.matrix[turn], maps.shift[turn]
     width = len(shift) - channels

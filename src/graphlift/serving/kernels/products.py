@@ -13,6 +13,9 @@ from graphlift.serving.kernels.blocks import LANES, TALL, block_of_1, block_of_2
 def add_product(a: Array, b: Array, out: Array) -> None:
     """Add the product of a (R, K) and b (K, n) to out (R, n); b and out contiguous, fastest where 16 divides n."""
     rows, width = out.shape
+    if rows == 1:
+        _add_to_row(a[0], b, out[0])
+        return
     whole = width - width % LANES
     for column in range(0, whole, LANES):  # outside, so that these columns of b stay in the first cache
         add_to_block(a, b, out, 0, rows, column)
@@ -21,6 +24,20 @@ def add_product(a: Array, b: Array, out: Array) -> None:
             factor = a[row, k]
             for column in range(whole, width):
                 out[row, column] += factor * b[k, column]
+
+
+@inner
+def _add_to_row(a: Array, b: Array, out: Array) -> None:
+    """`add_product` for a single row (K,): b is read once, from its beginning to its end."""
+    whole = len(b) - len(b) % 4
+    for k in range(0, whole, 4):
+        u, v, w, x = a[k], a[k + 1], a[k + 2], a[k + 3]
+        p, q, r, s = b[k], b[k + 1], b[k + 2], b[k + 3]
+        for i in range(len(out)):
+            out[i] += u * p[i] + v * q[i] + w * r[i] + x * s[i]
+    for k in range(whole, len(b)):
+        for i in range(len(out)):
+            out[i] += a[k] * b[k, i]
 
 
 @inner

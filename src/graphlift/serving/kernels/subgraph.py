@@ -34,6 +34,7 @@ class Ground(NamedTuple):
         offsets, answers: the memory's answers as one ragged list.
         place, sums, counts, latest: of `graphlift.search.answered.Answered`.
         hubness: values of `graphlift.search.hubness.Hubness`.
+        sketches, past_sketches: of documents and of past queries, frozen and lifted side by side.
         by_distance: whether similarity is a negative squared distance, else a product.
         normalised: whether vectors have unit length.
         inverse: 1 / the similarity's scale.
@@ -51,13 +52,15 @@ class Ground(NamedTuple):
     latest: Array
     links: Array
     hubness: Array
+    sketches: Array
+    past_sketches: Array
     by_distance: bool
     normalised: bool
     inverse: np.float32
 
     @classmethod
-    def of(cls, space: Space) -> Self:
-        """What a space holds, sharing its memory."""
+    def of(cls, space: Space, past_sketches: Array) -> Self:
+        """What a space holds, sharing its memory, and sketches of its past queries (Q, 2 D)."""
         metric, memory = space.similarity.metric, space.memory
         return cls(
             frozen=space.frozen.numpy(),
@@ -72,6 +75,8 @@ class Ground(NamedTuple):
             latest=space.answered.latest.numpy(),
             links=space.links.numpy(),
             hubness=space.hubness.all().numpy(),
+            sketches=space.sketches.all.numpy(),
+            past_sketches=past_sketches,
             by_distance=metric is Metric.L2,
             normalised=metric is Metric.COSINE,
             inverse=F4(1 / space.similarity.scale),
@@ -108,6 +113,7 @@ def draw(
         prefetch(ground.sums, ground.place[row])
         prefetch(ground.latest, ground.place[row])
         prefetch(ground.hubness, row)
+        prefetch(ground.sketches, row)
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
