@@ -350,7 +350,8 @@ class LiftedIndex:
 
     def walk_frozen(self, queries: Vectors) -> Rows:
         """The documents that are around queries without the lift, (B, m)."""
-        return self._frozen_walker.search_rows(queries, min(AROUND, len(self.index)))[1]
+        around = min(AROUND, len(self.index))
+        return self._frozen_walker.search_rows(queries, around, around)[1]
 
     def _told(self, queries: Vectors, rows: Rows, scores: Vectors, first: Rows) -> Vectors:
         """`told_outright` of candidates with minus infinity for those that there are not."""

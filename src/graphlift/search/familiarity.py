@@ -14,7 +14,7 @@ from graphlift.memory import Memory
 from graphlift.metric import Vectors
 
 AROUND = 48
-"""So many documents around a query say whether it is strange."""
+"""So many documents around a query say whether it is strange; the walk to them needs no wider beam."""
 UNCHECKED = (-torch.inf, -1.0)
 """Bounds that no query is beyond: all count as familiar."""
 

@@ -129,6 +129,6 @@ def _past(kernels: Any, past: CodedWalk | FlatIndex, count: int) -> tuple[Any, .
 def _stranger(kernels: Any, model: LiftModel, familiarity: Familiarity, frozen: CodedWalk) -> Any:
     """How strange queries are told; the model may still set its bounds."""
     around = min(AROUND, len(frozen.index))
-    beam = frozen.beam(around, frozen.index.ef_search)
+    beam = frozen.beam(around, around)
     known = familiarity.learned, familiarity.warm, model.familiarity_bounds.numpy()
     return kernels.Stranger(*known, frozen.terrain, beam, around)

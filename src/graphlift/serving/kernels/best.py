@@ -6,6 +6,8 @@ import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, I4, Array, inner
 
+MOST = 0x7FFFFFFF
+"""The largest number of four bytes; all bits but the sign."""
 HALVED = 24
 """After so many halves no value of single precision lies between, unless values differ by orders of magnitude."""
 
@@ -38,11 +40,11 @@ def find_large(values: Array, count: int, places: Array) -> int:
 
     A value that so many reach is found by halving, as counting is what a processor does fastest.
     """
-    low, high = values.min(), values.max()
+    low, high = _extremes(values)
     for _ in range(HALVED):
         middle, above = (low + high) / F4(2), I4(0)
-        for value in values:
-            above = I4(above + I4(value >= middle))
+        for place in range(len(values)):  # by places, as only such loops are done many at a time
+            above = I4(above + I4(values[place] >= middle))
         if above < count:
             high = middle
         else:
@@ -55,6 +57,26 @@ def find_large(values: Array, count: int, places: Array) -> int:
             places[found] = place
             found += 1
     return found
+
+
+@inner
+def _extremes(values: Array) -> tuple[np.float32, np.float32]:
+    """The smallest and the largest value.
+
+    They are compared as whole numbers in the same order, of which many at a time are compared; of numbers that might be
+    NaN they are not.
+    """
+    bits, low, high = values.view(I4), I4(MOST), I4(~MOST)
+    for place in range(len(bits)):
+        order = _mirrored(bits[place])
+        low, high = min(low, order), max(high, order)
+    return I4(_mirrored(low)).view(F4), I4(_mirrored(high)).view(F4)
+
+
+@inner
+def _mirrored(bits: np.int32) -> np.int32:
+    """Bits of a negative number in the opposite order; twice, they are what they were."""
+    return I4(bits ^ (bits >> I4(31) & I4(MOST)))
 
 
 @inner

@@ -67,6 +67,15 @@ def dot(a: Array, b: Array) -> np.float32:
 
 
 @inner
+def sum_of(x: Array) -> np.float32:
+    """The sum of a vector; NumPy's own is computed one by one in compiled code."""
+    out = x.dtype.type(0)
+    for c in range(len(x)):
+        out += x[c]
+    return out
+
+
+@inner
 def dots(x: Array, vectors: Array, rows: Array, out: Array) -> None:
     """Products of a vector x (C,) with some rows of ``vectors``, into ``out``, which is contiguous."""
     whole = len(rows) - len(rows) % BLOCK

@@ -14,7 +14,7 @@ import numpy as np
 from graphlift.nn.kernels.elementary import F4, Array, exp, inner
 from graphlift.serving.kernels.best import keep_best
 from graphlift.serving.kernels.links import link
-from graphlift.serving.kernels.products import add_product
+from graphlift.serving.kernels.products import add_product, dot, sum_of
 from graphlift.serving.kernels.subgraph import Drawn, Ground
 
 
@@ -214,13 +214,14 @@ def _layer(x: Array, past: Array, links: Array, n: int, weights: Weights, layer:
 def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int) -> Array:
     """What all candidates hear alike, (3 C,): the mean message, and all biases."""
     channels, num_past = len(message), len(told)
-    out, weight = weights.heard_bias[layer].copy(), weights.mean[layer]
-    mean = np.empty(channels, F4)
+    out, weight, mean = weights.heard_bias[layer].copy(), weights.mean[layer], np.empty(channels, F4)
     for c in range(channels):
-        mean[c] = (message[c, :n].sum() + told[:, c].sum()) / F4(n + num_past)
-    for r in range(len(out)):
+        mean[c] = sum_of(message[c, :n])
+    for p in range(num_past):
         for c in range(channels):
-            out[r] += weight[r, c] * mean[c]
+            mean[c] += told[p, c]
+    for r in range(len(out)):
+        out[r] += dot(weight[r], mean) / F4(n + num_past)
     return out
 
 

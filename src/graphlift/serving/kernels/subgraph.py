@@ -12,13 +12,13 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from graphlift.metric import Metric
-from graphlift.nn.kernels.elementary import F4, Array, inner
+from graphlift.nn.kernels.elementary import F4, I4, Array, inner
 from graphlift.search.attributes import LEAST_VOTE, NODE_ATTRS, PAST_ATTRS
 from graphlift.search.subgraph import VOTE_TEMPERATURE, Space
 from graphlift.serving.kernels.alike import vote_for_alike
 from graphlift.serving.kernels.blocks import LANES
 from graphlift.serving.kernels.prefetch import prefetch
-from graphlift.serving.kernels.products import dot, similarities
+from graphlift.serving.kernels.products import dot, similarities, sum_of
 from graphlift.serving.kernels.table import FREE, empty_table, slot_of
 
 CHANNELS, PAST_CHANNELS = len(NODE_ATTRS), len(PAST_ATTRS)
@@ -140,7 +140,7 @@ def draw(
         past_attr[2, p], past_attr[3, p] = weight_lifted[p], weight_frozen[p]
         past_attr[4, p] = 1 / (1 + p)
         past_attr[5, p] = math.log1p(ground.offsets[past[p] + 1] - ground.offsets[past[p]])
-        past_attr[6, p] = math.log1p(answered[p].sum())
+        past_attr[6, p] = math.log1p(sum_of(answered[p]))
     return Drawn(rows, to_lifted, node_attr, nodes, past_attr, answered)
 
 
@@ -170,7 +170,7 @@ def _weights(near: Array) -> Array:
     weight = near.copy()
     if len(near):
         weight = np.exp((near - near.max()) / F4(VOTE_TEMPERATURE))
-        weight /= weight.sum()
+        weight /= sum_of(weight)
     return weight
 
 
@@ -182,40 +182,40 @@ def _recall(
 
     The most voted answers join the walk; of equally voted ones those that come first in the index.
     """
-    entries = 0
+    entries, first = 0, len(walked)
     for p in past:
         entries += ground.offsets[p + 1] - ground.offsets[p]
-    table = empty_table(len(walked) + entries)
-    voted, votes = np.empty(len(walked) + entries, np.int64), np.zeros(len(walked) + entries, F4)
-    known = len(walked)
-    for place in range(known):
-        slot = slot_of(table, walked[place])
-        table[slot, 0], table[slot, 1] = walked[place], place
+    table, known = empty_table(first + entries), first
+    rows, votes = np.empty(first + entries, np.int64), np.zeros(first + entries, F4)
+    number_of = np.empty(entries, I4)  # of each entry's row among those that are known
+    for number in range(first):
+        slot = slot_of(table, walked[number])
+        table[slot, 0], table[slot, 1], rows[number] = walked[number], number, walked[number]
+    entry = 0
     for p in range(len(past)):
         vote = weight_frozen[p] + weight_lifted[p]
-        for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
-            row = ground.answers[entry]
+        for row in ground.answers[ground.offsets[past[p]] : ground.offsets[past[p] + 1]]:
             slot = slot_of(table, row)
             if table[slot, 0] == FREE:
-                table[slot, 0], table[slot, 1] = row, known
-                voted[known] = row
+                table[slot, 0], table[slot, 1], rows[known] = row, known, row
                 known += 1
-            votes[table[slot, 1]] += vote
-    best = _most_voted(voted, votes, len(walked), known, num_recalled)
-    rows = np.empty(len(walked) + len(best), np.int64)
-    for place in range(len(rows)):
-        rows[place] = walked[place] if place < len(walked) else voted[best[place - len(walked)]]
-    for place in range(len(walked), known):  # who was not recalled is no candidate
-        table[slot_of(table, voted[place]), 1] = FREE
-    for place in range(len(walked), len(rows)):
-        table[slot_of(table, rows[place]), 1] = place
-    answered = np.zeros((len(past), wide(len(rows))), F4)
+            number_of[entry] = table[slot, 1]
+            votes[number_of[entry]] += vote
+            entry += 1
+    best = _most_voted(rows, votes, first, known, num_recalled)
+    place_of = np.full(known, FREE, I4)  # who was not recalled is no candidate
+    place_of[:first] = np.arange(first)
+    for place in range(len(best)):
+        place_of[best[place]] = first + place
+    candidates = np.concatenate((walked, rows[best]))
+    answered = np.zeros((len(past), wide(len(candidates))), F4)
+    entry = 0
     for p in range(len(past)):
-        for entry in range(ground.offsets[past[p]], ground.offsets[past[p] + 1]):
-            place = table[slot_of(table, ground.answers[entry]), 1]
-            if place != FREE:
-                answered[p, place] = 1
-    return rows, answered
+        for _ in range(ground.offsets[past[p] + 1] - ground.offsets[past[p]]):
+            if place_of[number_of[entry]] != FREE:
+                answered[p, place_of[number_of[entry]]] = 1
+            entry += 1
+    return candidates, answered
 
 
 @inner

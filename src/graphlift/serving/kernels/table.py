@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphlift.nn.kernels.elementary import Array, inner
+from graphlift.nn.kernels.elementary import I4, Array, inner
 
 FREE = -1
 
 
 @inner
 def empty_table(entries: int) -> Array:
-    """A table of (number, place) that so many entries fill by half at most."""
+    """A table of (number, place), both below 2^31, that so many entries fill by half at most."""
     size = 64
     while size < 2 * entries:
         size *= 2
-    return np.full((size, 2), FREE, np.int64)
+    return np.full((size, 2), FREE, I4)
 
 
 @inner
