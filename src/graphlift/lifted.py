@@ -228,7 +228,8 @@ class LiftedIndex:
         ``cold_bonus`` is used in place of the model's own, see `graphlift.Lift.search`.
         """
         bonus = self.cold_bonus if cold_bonus is None else cold_bonus
-        queries = np.require(queries, requirements=["C", "W"])  # loops are compiled anew for arrays of any other kind
+        if not queries.flags.carray:  # loops are compiled anew for arrays of any other kind
+            queries = np.require(queries, requirements=["C", "W"])
         if len(queries) <= BATCH:
             return self._search(queries, k, ef_search, bonus)
         starts = range(0, len(queries), BATCH)
@@ -305,7 +306,7 @@ class LiftedIndex:
             tail = found.walked[:, num_walked:], found.similarity / self.model.similarity.scale
             rows, scores = _best_first(*_followed(rows, scores, *tail))
         scores, rows = scores[:, :k].copy(), rows[:, :k].copy()  # nobody holds what was not asked for
-        if found.strange.any():
+        if True in found.strange.tolist():  # lists are quicker than NumPy where they are short
             strangers = self.strangers.search_rows(queries[found.strange], k, ef_search, 0.0)
             scores[found.strange], rows[found.strange] = strangers
         return scores, rows

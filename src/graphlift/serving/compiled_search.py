@@ -114,7 +114,7 @@ class CompiledSearch:
             self._search(0, 1, queries, beam, self._pinned, *found)
         else:
             fast.run(self._search, count, queries, beam, self._pinned, *found)
-        return None if count and scores[:, 0].min() == -np.inf else found
+        return None if -np.inf in scores[:, 0].tolist() else found
 
 
 def _past(kernels: Any, past: CodedWalk | FlatIndex, count: int) -> tuple[Any, ...]:

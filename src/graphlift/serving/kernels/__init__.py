@@ -26,7 +26,7 @@ from graphlift.serving.kernels.ranker import Weights, rank
 from graphlift.serving.kernels.subgraph import Ground, draw
 from graphlift.serving.kernels.walk import Paths as Paths
 from graphlift.serving.kernels.walk import Terrain as Terrain
-from graphlift.serving.kernels.walk import walk
+from graphlift.serving.kernels.walk import look_around, walk
 from graphlift.serving.kernels.walk import walk_span as walk_span
 
 
@@ -132,7 +132,7 @@ def recall(vectors: Array, past_queries: Terrain, beam: int, near: Array, past: 
 @compiled
 def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, strange: Array) -> bool:
     """Which of B queries are strange, from what past ones are near them, (B, P) each; False if a walk finds too few."""
-    rows, best = np.empty((1, stranger.num_around), np.int64), np.empty((1, stranger.num_around), F4)
+    rows = np.empty(stranger.num_around, np.int64)
     for query in range(len(queries)):
         nearest, num_warm = F4(-math.inf), 0
         for place in range(past.shape[1]):
@@ -140,10 +140,10 @@ def find_strange(queries: Array, near: Array, past: Array, stranger: Stranger, s
                 nearest = max(nearest, near[query, place])
         strange[query] = stranger.bounds[1] >= 0 and nearest < stranger.bounds[0]
         if strange[query]:
-            walk(queries[query : query + 1], stranger.documents, stranger.beam, best, rows)
-            if not _is_full(rows[0]):
+            look_around(queries[query], stranger.documents, stranger.beam, rows)
+            if not _is_full(rows):
                 return False
-            for row in rows[0]:
+            for row in rows:
                 num_warm += stranger.warm[row]
             strange[query] = num_warm <= stranger.bounds[1]
     return True

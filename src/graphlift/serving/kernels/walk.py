@@ -59,26 +59,49 @@ def walk(queries: Array, terrain: Terrain, beam: int, best: Array, found: Array)
     Rows that are removed are walked over and left out. Those behind the graph are compared with all queries. ``found``
     is -1 where there are fewer than k.
     """
-    known, paths, removed = terrain.codes, terrain.paths, terrain.removed
-    code = np.zeros(known.codes.shape[1], np.int16)
-    linked, count = len(known.codes), len(known.vectors)
-    scores, pool = np.empty(beam, F4), np.empty(beam + count - linked, np.int64)
-    seen = np.empty(linked // 8 + 1, np.uint8)
+    known = terrain.codes
+    pool = np.empty(beam + len(known.vectors) - len(known.codes), np.int64)
     for query in range(len(queries)):
-        unit = encode_query(queries[query], known, code)
-        start = _descend(code, unit, known, paths)
-        seen[:] = 0
-        met = _spread(code, unit, known, paths.links, start, seen, scores, pool[:beam])
-        kept = 0
-        for place in range(met):
-            if not removed[pool[place]]:
-                pool[kept] = pool[place]
-                kept += 1
-        for row in range(linked, count):
-            if not removed[row]:
-                pool[kept] = row
-                kept += 1
-        compare(queries[query], known, pool[:kept], best[query], found[query])
+        met = _meet(queries[query], terrain, beam, pool)
+        compare(queries[query], known, pool[:met], best[query], found[query])
+
+
+@inner
+def look_around(query: Array, terrain: Terrain, beam: int, found: Array) -> None:
+    """`walk` for one query where nobody asks for similarities: codes tell who is among the k found, (k,).
+
+    Rows behind the graph have no codes; where there are any, vectors are compared.
+    """
+    known = terrain.codes
+    pool = np.empty(beam + len(known.vectors) - len(known.codes), np.int64)
+    met = _meet(query, terrain, beam, pool)
+    if len(pool) > beam:
+        compare(query, known, pool[:met], np.empty(len(found), F4), found)
+    else:
+        for place in range(len(found)):
+            found[place] = pool[place] if place < met else -1
+
+
+@inner
+def _meet(query: Array, terrain: Terrain, beam: int, pool: Array) -> int:
+    """What a beam meets that is not removed, by its codes, and all rows behind the graph, into ``pool``; how many."""
+    known, paths, removed = terrain.codes, terrain.paths, terrain.removed
+    code, scores = np.zeros(known.codes.shape[1], np.int16), np.empty(beam, F4)
+    linked, count = len(known.codes), len(known.vectors)
+    seen = np.zeros(linked // 8 + 1, np.uint8)
+    unit = encode_query(query, known, code)
+    start = _descend(code, unit, known, paths)
+    met = _spread(code, unit, known, paths.links, start, seen, scores, pool[:beam])
+    kept = 0
+    for place in range(met):
+        if not removed[pool[place]]:
+            pool[kept] = pool[place]
+            kept += 1
+    for row in range(linked, count):
+        if not removed[row]:
+            pool[kept] = row
+            kept += 1
+    return kept
 
 
 @inner
