@@ -23,7 +23,7 @@ from graphlift.model import LiftModel, ModelConfig
 from graphlift.search.agreement import agreement_exponent
 from graphlift.search.descent import Descent
 from graphlift.search.evidence import evidence, lowered, nearness, nearness_among, raised
-from graphlift.search.familiarity import AROUND, Familiarity
+from graphlift.search.familiarity import Familiarity, looked_around
 from graphlift.search.hubness import Hubness
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, Subgraphs, build_subgraphs, find_candidates
@@ -74,7 +74,9 @@ class LiftedIndex:
             asked, documents = (model.asked, self.lift_queries(model.asked)), (index.x, self.walk_index.x)
             hubs = Hubness.of(model.similarity, documents, asked, hubness)
             self.space = Space.of(model.similarity, *documents, memory, lifted, _links(index), hubs, model.axes)
-        self.past = past if past is not None else _past_index(model.sketches(memory.queries, lifted).numpy(), index)
+        if past is None:
+            past = _past_index(model.sketch_queries(memory.queries, lifted).numpy(), index)
+        self.past = past
 
     def __copy__(self) -> Self:
         """The same to be changed before it is shown: what was made of the old content is left out."""
@@ -127,7 +129,7 @@ class LiftedIndex:
         other = copy(self)
         other.memory, other.told = memory, self.told.updated(feedback)
         other.space = self.space.remembering(memory, past_lifted, named)
-        vectors = self.model.sketches(new, lifted).numpy()
+        vectors = self.model.sketch_queries(new, lifted).numpy()
         if isinstance(self.past, HnswIndex):
             other.past = self.past.plus(vectors, self.past.ids.plus(range(known, len(memory))))
         elif len(new):
@@ -351,8 +353,7 @@ class LiftedIndex:
 
     def walk_frozen(self, queries: Vectors) -> Rows:
         """The documents that are around queries without the lift, (B, m)."""
-        around = min(AROUND, len(self.index))
-        return self._frozen_walker.search_rows(queries, around, around)[1]
+        return self._frozen_walker.search_rows(queries, *looked_around(self.index))[1]
 
     def _told(self, queries: Vectors, rows: Rows, scores: Vectors, first: Rows) -> Vectors:
         """`told_outright` of candidates with minus infinity for those that there are not."""
@@ -390,7 +391,7 @@ class LiftedIndex:
         count = min(self.model.config.num_past + spare, len(self.memory))
         if count <= spare:
             return torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
-        vectors = self.model.sketches(queries, lifted).numpy()
+        vectors = self.model.sketch_queries(queries, lifted).numpy()
         near, past = map(torch.from_numpy, self._past_walker.search_rows(vectors, count))
         if own is None:
             return near, past

@@ -134,7 +134,8 @@ class LiftModel(nn.Module):
     ) -> None:
         super().__init__()
         count = min(config.sketch_channels, channels)
-        axes = torch.eye(channels)[:, :count].contiguous() if documents is None else principal_axes(documents, count)
+        known = documents is not None and count < channels
+        axes = principal_axes(documents, count) if known else torch.eye(channels)[:, :count].contiguous()
         self.register_buffer("axes", axes)
         self.register_buffer("asked", torch.zeros(0, channels))
         self.register_buffer("familiarity_bounds", torch.tensor(UNCHECKED))
@@ -250,6 +251,6 @@ class LiftModel(nn.Module):
             lifted = self.hierarchical(lifted, documents, descent)
         return self.similarity.finish(lifted)
 
-    def sketches(self, queries: Tensor, lifted: Tensor) -> Tensor:
+    def sketch_queries(self, queries: Tensor, lifted: Tensor) -> Tensor:
         """Sketches of queries (B, C), frozen and lifted side by side, so that near in both is near in one, (B, 2 D)."""
         return torch.cat([queries @ self.axes, lifted @ self.axes], dim=1)

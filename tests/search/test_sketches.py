@@ -3,7 +3,6 @@
 import torch
 from torch.testing import assert_close
 
-from graphlift.search import sketches as module
 from graphlift.search.axes import principal_axes
 from graphlift.search.sketches import Sketches
 
@@ -13,11 +12,8 @@ def make(count=50, channels=6):
     return Sketches(principal_axes(documents[0], 2), documents)
 
 
-def test_frozen_and_lifted_lie_side_by_side(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 7)
-    sketches = make()
-    frozen, lifted = sketches.documents
-    assert_close(sketches.all, torch.cat([frozen @ sketches.axes, lifted @ sketches.axes], dim=1))
+def first_of(whole, count):
+    return Sketches(whole.axes, tuple(x[:count] for x in whole.documents))
 
 
 def test_products_of_what_lies_along_the_axes_are_kept():
@@ -28,16 +24,26 @@ def test_products_of_what_lies_along_the_axes_are_kept():
 
 def test_only_new_documents_are_sketched():
     whole = make()
-    first = Sketches(whole.axes, tuple(x[:30] for x in whole.documents))
-    first.all[7] = 5.0
-    longer = first.extended(whole.documents)
-    assert (longer.all[7] == 5.0).all()
-    assert_close(longer.all[30:], whole.all[30:])
-    assert len(first.all) == 30
+    first = first_of(whole, 30)
+    for sketched in first.all:
+        sketched[7] = 5.0
+    for longer, sketched, expected in zip(first.extended(whole.documents).all, first.all, whole.all, strict=True):
+        assert (longer[7] == 5.0).all()
+        assert_close(longer[30:], expected[30:])
+        assert len(sketched) == 30
 
 
 def test_nothing_is_sketched_before_it_is_asked_for():
     whole = make()
-    longer = Sketches(whole.axes, tuple(x[:30] for x in whole.documents)).extended(whole.documents)
+    longer = first_of(whole, 30).extended(whole.documents)
     assert "all" not in vars(longer)
     assert_close(longer.all, whole.all)
+
+
+def test_sketches_of_all_channels_are_the_vectors_themselves():
+    documents = torch.randn(50, 6), torch.randn(50, 6)
+    whole = Sketches(torch.eye(6), documents)
+    longer = first_of(whole, 30)
+    assert longer.all[0].data_ptr() == documents[0].data_ptr()
+    for sketched, x in zip(longer.extended(documents).all, documents, strict=True):
+        assert sketched is x

@@ -16,6 +16,7 @@ from graphlift.model import LiftModel, Served
 from graphlift.nn.conv import RuvectorConv
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
+from graphlift.online.step import with_added
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Space, build_subgraphs
 from graphlift.serving import compiled_search as door
@@ -81,7 +82,7 @@ def by_row(rows, scores):
 @pytest.mark.parametrize(("channels", "layers", "heads"), [(12, 2, 3), (8, 1, 1), (20, 3, 4)])
 def test_equal_to_torch(make_space, metric, channels, layers, heads):
     recalled = 0
-    for documents, walked, past, width, count in ((23, 7, 5, 5, 4), (60, 33, 9, 16, 6), (40, 1, 1, 3, 0)):
+    for documents, walked, past, width, count in ((23, 7, 5, 5, 4), (60, 33, 9, 39, 6), (40, 1, 1, 3, 0)):
         space = make_space(metric, documents, 11, width)
         drawn = draw(space, walked=walked, past=past)
         ranker = awake(channels, layers, heads, build_subgraphs(space, *drawn, count, NODES))
@@ -174,6 +175,28 @@ def test_walks_that_find_too_few(checked):
         assert_finds_the_same(lifted, plain, queries[:8], k)
         rows = lifted.search_rows(queries[:8], k)[1]
         assert all(len(set(row)) == k for row in rows.tolist())
+
+
+def test_few_removed_rows_send_nobody_step_by_step():
+    """More of them lie around some queries than around others."""
+    compiled, _, queries = made()
+    gone = np.arange(100, 240, 7)
+    index = compiled.index.minus(gone, compiled.index.ids.minus(compiled.index.ids.array[gone].tolist()))
+    compiled.model.familiarity_bounds.copy_(torch.tensor([3.0, 20.0]))
+    lifted = LiftedIndex(index, compiled.model, compiled.memory)
+    assert all(lifted.compiled(queries[n : n + 1], 5, 64) is not None for n in range(len(queries)))
+
+
+def test_added_documents_are_compared_by_their_sketches():
+    compiled, _, queries = made(config=QUICK.model.model_copy(update={"sketch_channels": 4}))
+    for parameter in compiled.model.ranker.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)  # so that links matter
+    compiled.search_rows(queries, 5)  # so that those of the others are made
+    new = compiled.index.ids.plus([f"new {n}" for n in range(5)])
+    added = with_added(compiled, compiled.index.plus(queries[:5], new))
+    plain = copy(added)
+    without_loops(plain)
+    assert_finds_the_same(added, plain, queries, 5)
 
 
 @pytest.mark.parametrize("bounds", [(0.9, 3), (3.0, 20), (3.0, 48), (0.2, 48)])

@@ -25,7 +25,7 @@ def test_lifts_as_the_model_does(metric, count):
         lifted, sketches = kernels.lift(queries.numpy(), kernels.Pinned(kernels.maps_of(model)), turn)
         with torch.inference_mode():
             expected = model.lift_queries(queries, documents, turn=turn)
-            past = model.sketches(queries, expected)
+            past = model.sketch_queries(queries, expected)
         np.testing.assert_allclose(lifted, expected.numpy(), rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(sketches, past.numpy(), rtol=1e-5, atol=1e-5)
     turn = torch.arange(count) % 2

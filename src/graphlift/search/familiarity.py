@@ -9,14 +9,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from graphlift.index.hnsw import HnswIndex
 from graphlift.index.storage import Rows
 from graphlift.memory import Memory
 from graphlift.metric import Vectors
 
 AROUND = 48
-"""So many documents around a query say whether it is strange; the walk to them needs no wider beam."""
+"""So many documents around a query say whether it is strange."""
 UNCHECKED = (-torch.inf, -1.0)
 """Bounds that no query is beyond: all count as familiar."""
+
+
+def looked_around(index: HnswIndex) -> tuple[int, int]:
+    """How many documents around a query are looked at, and the beam of the walk to them.
+
+    It is no wider than that, unless there are removed rows: more of them may lie around one query than around others.
+    """
+    count = min(AROUND, len(index))
+    return count, max(count, index.ef_search if index.removed.count else 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from graphlift.metric import Vectors
 from graphlift.model import LiftModel
 from graphlift.nn import fast
 from graphlift.nn.conv import RuvectorConv
-from graphlift.search.familiarity import AROUND, Familiarity
+from graphlift.search.familiarity import Familiarity, looked_around
 from graphlift.search.subgraph import Space
 from graphlift.serving.coded_walk import CodedWalk
 from graphlift.serving.codes import codes_of
@@ -79,12 +79,13 @@ class CompiledSearch:
         rankers = kernels.Rankers(weights, columns.numpy(), offset.numpy())
         counts = kernels.Counts(config.num_walked, config.num_recalled, config.num_past_nodes)
         past_queries, past_beam = _past(kernels, past, self.num_past)
+        past_sketches = past_queries.codes.vectors  # what past queries are found by
         self.parts = kernels.Parts(
             maps=kernels.maps_of(model),
             documents=walk.terrain,
             past_queries=past_queries,
             past_beam=past_beam,
-            scoring=kernels.Scoring(kernels.Ground.of(space, past_queries.codes.vectors), rankers, counts),
+            scoring=kernels.Scoring(kernels.Ground.of(space, past_sketches), rankers, counts),
             stranger=_stranger(kernels, model, familiarity, frozen or walk),
         )
         self._pinned = kernels.Pinned(self.parts)
@@ -128,7 +129,7 @@ def _past(kernels: Any, past: CodedWalk | FlatIndex, count: int) -> tuple[Any, .
 
 def _stranger(kernels: Any, model: LiftModel, familiarity: Familiarity, frozen: CodedWalk) -> Any:
     """How strange queries are told; the model may still set its bounds."""
-    around = min(AROUND, len(frozen.index))
-    beam = frozen.beam(around, around)
+    around, ef_search = looked_around(frozen.index)
+    beam = frozen.beam(around, ef_search)
     known = familiarity.learned, familiarity.warm, model.familiarity_bounds.numpy()
     return kernels.Stranger(*known, frozen.terrain, beam, around)

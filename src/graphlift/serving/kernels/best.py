@@ -6,8 +6,8 @@ import numpy as np
 
 from graphlift.nn.kernels.elementary import F4, I4, Array, inner
 
-MOST = 0x7FFFFFFF
-"""The largest number of four bytes; all bits but the sign."""
+_MOST = 0x7FFFFFFF
+"""All bits but the sign."""
 HALVED = 24
 """After so many halves no value of single precision lies between, unless values differ by orders of magnitude."""
 
@@ -63,10 +63,9 @@ def find_large(values: Array, count: int, places: Array) -> int:
 def _extremes(values: Array) -> tuple[np.float32, np.float32]:
     """The smallest and the largest value.
 
-    They are compared as whole numbers in the same order, of which many at a time are compared; of numbers that might be
-    NaN they are not.
+    They are compared as whole numbers in the same order, many at a time, which no compiler does with what might be NaN.
     """
-    bits, low, high = values.view(I4), I4(MOST), I4(~MOST)
+    bits, low, high = values.view(I4), I4(_MOST), I4(~_MOST)
     for place in range(len(bits)):
         order = _mirrored(bits[place])
         low, high = min(low, order), max(high, order)
@@ -76,7 +75,7 @@ def _extremes(values: Array) -> tuple[np.float32, np.float32]:
 @inner
 def _mirrored(bits: np.int32) -> np.int32:
     """Bits of a negative number in the opposite order; twice, they are what they were."""
-    return I4(bits ^ (bits >> I4(31) & I4(MOST)))
+    return I4(bits ^ (bits >> I4(31) & I4(_MOST)))
 
 
 @inner

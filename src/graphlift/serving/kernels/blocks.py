@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 LANES = 16
 """Columns of a block: a register with AVX-512, two without."""
 _FUSED = ("contract",)
-_PLACE = ir.IntType(64)
+_WORD = ir.IntType(64)
 
 
 def _block(height: int) -> Any:
@@ -34,8 +34,8 @@ def _block(height: int) -> Any:
             (left, (_, depth), (down, across)), (right, _, (next_row, _)), (target, _, (width, _)) = (
                 _opened(context, builder, signature.args[number], arguments[number]) for number in range(3)
             )
-            first, rows = arguments[4], [builder.add(arguments[3], _PLACE(number)) for number in range(height)]
-            right, target = (at(start, first, _PLACE(size)) for start in (right, target))
+            first, rows = arguments[4], [builder.add(arguments[3], _WORD(number)) for number in range(height)]
+            right, target = (at(start, first, _WORD(size)) for start in (right, target))
             lefts = [at(left, row, down) for row in rows]
             targets = [builder.bitcast(at(target, row, width), lanes.as_pointer()) for row in rows]
             sums = [cgutils.alloca_once_value(builder, builder.load(target, align=size)) for target in targets]
@@ -70,8 +70,8 @@ def _transpose(_: Any, a: Any, out: Any, row: Any, column: Any) -> Any:
 
         def lines(number: int, row: Any, column: Any) -> list[Any]:
             start, _, (down, _) = _opened(context, builder, signature.args[number], arguments[number])
-            start = builder.gep(start, [builder.add(builder.mul(row, down), builder.mul(column, _PLACE(size)))])
-            steps = [builder.gep(start, [builder.mul(down, _PLACE(line))]) for line in range(LANES)]
+            start = builder.gep(start, [builder.add(builder.mul(row, down), builder.mul(column, _WORD(size)))])
+            steps = [builder.gep(start, [builder.mul(down, _WORD(line))]) for line in range(LANES)]
             return [builder.bitcast(step, lanes.as_pointer()) for step in steps]
 
         block = [builder.load(line, align=size) for line in lines(0, *arguments[2:])]

@@ -33,24 +33,23 @@ def link(drawn: Drawn, shortlist: Array, ground: Ground) -> Array:
         for p in range(len(answered)):
             answered[p, i] = drawn.answered[p, shortlist[i]]
     links = np.empty((LINK_CHANNELS, len(rows) + len(drawn.past), answered.shape[1]), F4)
-    both = ground.sketches.shape[1]
-    _among(rows, drawn.past, ground, both // 2, both, links[0])
-    _among(rows, drawn.past, ground, 0, both // 2, links[1])
+    _among(rows, ground.sketched_lifted, drawn.past, ground.sketched_lifted.shape[1], ground, links[0])
+    _among(rows, ground.sketched_frozen, drawn.past, 0, ground, links[1])
     _share(answered, len(rows), links[2])
     _link(ground.links, rows, links[3])
     return links
 
 
 @inner
-def _among(rows: Array, past: Array, ground: Ground, first: int, last: int, links: Array) -> None:
-    """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w), by channels first to last
-    of their sketches."""
-    n, width, channels = len(rows), links.shape[1], last - first
+def _among(rows: Array, sketches: Array, past: Array, first: int, ground: Ground, links: Array) -> None:
+    """Similarity of n candidates and S past queries to candidates, into ``links`` (n + S, w), by their sketches; those
+    of past queries have the channels from ``first`` on."""
+    n, width, channels = len(rows), links.shape[1], sketches.shape[1]
     some, above = np.zeros((width + len(past), wide(channels)), F4), np.empty((wide(channels), width), F4)
     for j in range(n):
-        _copy(ground.sketches[rows[j]], first, last, some[j])
+        some[j, :channels] = sketches[rows[j]]
     for p in range(len(past)):
-        _copy(ground.past_sketches[past[p]], first, last, some[width + p])
+        some[width + p, :channels] = ground.past_sketches[past[p], first : first + channels]
     for column in range(0, width, LANES):
         for channel in range(0, channels, LANES):
             transpose(some, above, column, channel)
@@ -63,7 +62,9 @@ def _among(rows: Array, past: Array, ground: Ground, first: int, last: int, link
         for i in range(j // LANES * LANES):
             links[j, i] = links[i, j]
     if ground.by_distance:
-        square = np.array([dot(row, row) for row in some])
+        square = np.empty(len(some), F4)
+        for row in range(len(some)):
+            square[row] = dot(some[row], some[row])
         for j in range(len(links)):
             own = square[j if j < n else j - n + width]
             for i in range(n):
@@ -71,12 +72,6 @@ def _among(rows: Array, past: Array, ground: Ground, first: int, last: int, link
     for row in links:
         for i in range(width):
             row[i] *= ground.inverse
-
-
-@inner
-def _copy(row: Array, first: int, last: int, copy: Array) -> None:
-    for c in range(last - first):
-        copy[c] = row[first + c]
 
 
 @inner

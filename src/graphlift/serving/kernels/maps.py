@@ -1,4 +1,4 @@
-"""All that is linear in a query as one product: its lift, and the vectors that past queries are looked for with."""
+"""All that is linear in a query as one product: its lift, and its sketches, which past queries are looked for with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TINY = F4(1e-12)
 class Maps(NamedTuple):
     """The maps of a model with a linear encoder, multiplied ahead; E of them, as `LiftModel.query_maps`.
 
-    Columns are the lifted query, then the frozen one along the D axes of past queries, then the lifted one along them.
+    Columns are the lifted query, then the sketches of the frozen and of the lifted one, of D channels each.
 
     Attributes:
         matrix: (E, C, C + 2 D).
@@ -48,7 +48,7 @@ def maps_of(model: LiftModel) -> Maps:
 
 @compiled
 def lift(queries: Array, maps: Maps, turn: int) -> tuple[Array, Array]:
-    """Queries (B, C) lifted by one of the maps, and what `LiftModel.sketches` makes of both, (B, 2 D)."""
+    """Queries (B, C) lifted by one of the maps, and what `LiftModel.sketch_queries` makes of both, (B, 2 D)."""
     count, channels = queries.shape
     matrix, shift = maps.matrix[turn], maps.shift[turn]
     width = len(shift) - channels

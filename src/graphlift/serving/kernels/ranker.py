@@ -220,8 +220,9 @@ def _constant(message: Array, told: Array, n: int, weights: Weights, layer: int)
     for p in range(num_past):
         for c in range(channels):
             mean[c] += told[p, c]
+    mean /= F4(n + num_past)
     for r in range(len(out)):
-        out[r] += dot(weight[r], mean) / F4(n + num_past)
+        out[r] += dot(weight[r], mean)
     return out
 
 

@@ -34,7 +34,8 @@ class Ground(NamedTuple):
         offsets, answers: the memory's answers as one ragged list.
         place, sums, counts, latest: of `graphlift.search.answered.Answered`.
         hubness: values of `graphlift.search.hubness.Hubness`.
-        sketches, past_sketches: of documents and of past queries, frozen and lifted side by side.
+        sketched_frozen, sketched_lifted: of `graphlift.search.sketches.Sketches`, (N, D).
+        past_sketches: of past queries, frozen and lifted side by side, (Q, 2 D).
         by_distance: whether similarity is a negative squared distance, else a product.
         normalised: whether vectors have unit length.
         inverse: 1 / the similarity's scale.
@@ -52,7 +53,8 @@ class Ground(NamedTuple):
     latest: Array
     links: Array
     hubness: Array
-    sketches: Array
+    sketched_frozen: Array
+    sketched_lifted: Array
     past_sketches: Array
     by_distance: bool
     normalised: bool
@@ -60,8 +62,8 @@ class Ground(NamedTuple):
 
     @classmethod
     def of(cls, space: Space, past_sketches: Array) -> Self:
-        """What a space holds, sharing its memory, and sketches of its past queries (Q, 2 D)."""
-        metric, memory = space.similarity.metric, space.memory
+        """What a space holds, sharing its memory, and sketches of its past queries."""
+        metric, memory, (frozen, lifted) = space.similarity.metric, space.memory, space.sketches.all
         return cls(
             frozen=space.frozen.numpy(),
             lifted=space.lifted.numpy(),
@@ -75,7 +77,8 @@ class Ground(NamedTuple):
             latest=space.answered.latest.numpy(),
             links=space.links.numpy(),
             hubness=space.hubness.all().numpy(),
-            sketches=space.sketches.all.numpy(),
+            sketched_frozen=frozen.numpy(),
+            sketched_lifted=lifted.numpy(),
             past_sketches=past_sketches,
             by_distance=metric is Metric.L2,
             normalised=metric is Metric.COSINE,
@@ -113,7 +116,8 @@ def draw(
         prefetch(ground.sums, ground.place[row])
         prefetch(ground.latest, ground.place[row])
         prefetch(ground.hubness, row)
-        prefetch(ground.sketches, row)
+        prefetch(ground.sketched_frozen, row)
+        prefetch(ground.sketched_lifted, row)
     near_frozen = _near(frozen, ground.past_frozen, past, ground)
     near_lifted = _near(lifted, ground.past_lifted, past, ground)
     weight_frozen, weight_lifted = _weights(near_frozen), _weights(near_lifted)
@@ -220,13 +224,13 @@ def _recall(
 
 @inner
 def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -> Array:
-    """Places of the most voted rows in [first, last), best first; equal votes go by row."""
+    """Numbers of the most voted of the rows first to last, best first; equal votes go by row."""
     best, found = np.empty(min(count, last - first), np.int64), 0
-    for place in range(first, last):
+    for number in range(first, last):
         at = found
         while at > 0:
             other = best[at - 1]
-            if votes[other] > votes[place] or (votes[other] == votes[place] and voted[other] < voted[place]):
+            if votes[other] > votes[number] or (votes[other] == votes[number] and voted[other] < voted[number]):
                 break
             at -= 1
         if at == len(best):
@@ -234,7 +238,7 @@ def _most_voted(voted: Array, votes: Array, first: int, last: int, count: int) -
         found = min(found + 1, len(best))
         for later in range(found - 1, at, -1):
             best[later] = best[later - 1]
-        best[at] = place
+        best[at] = number
     return best
 
 

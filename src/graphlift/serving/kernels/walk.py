@@ -68,18 +68,14 @@ def walk(queries: Array, terrain: Terrain, beam: int, best: Array, found: Array)
 
 @inner
 def look_around(query: Array, terrain: Terrain, beam: int, found: Array) -> None:
-    """`walk` for one query where nobody asks for similarities: codes tell who is among the k found, (k,).
-
-    Rows behind the graph have no codes; where there are any, vectors are compared.
-    """
+    """`walk` for one query where nobody asks for similarities: they are computed only if more than k are met."""
     known = terrain.codes
     pool = np.empty(beam + len(known.vectors) - len(known.codes), np.int64)
     met = _meet(query, terrain, beam, pool)
-    if len(pool) > beam:
+    if met > len(found):
         compare(query, known, pool[:met], np.empty(len(found), F4), found)
     else:
-        for place in range(len(found)):
-            found[place] = pool[place] if place < met else -1
+        found[:met], found[met:] = pool[:met], -1
 
 
 @inner
