@@ -15,7 +15,7 @@ from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
-from graphlift.search.axes import principal_axes
+from graphlift.search.axes import FEWEST, principal_axes, telling_axes
 from graphlift.search.descent import Descent
 from graphlift.search.discriminant import told
 from graphlift.search.familiarity import UNCHECKED
@@ -42,7 +42,8 @@ class ModelConfig(BaseModel):
         num_shortlisted: candidates that exchange messages, the best by what is known of each alone; all of them where
             left out.
         sketch_channels: channels of a sketch, by which near past queries are looked for, and nodes of a subgraph are
-            compared with each other, at most C.
+            compared with each other, at most C; where left out, 64 or as many more as the documents take
+            (`graphlift.search.axes.telling_axes`).
         hidden_channels: width of a node's state in the subgraph.
         num_layers: message passing steps in the subgraph.
         heads: attention heads of a layer.
@@ -59,7 +60,7 @@ class ModelConfig(BaseModel):
     num_past: int = Field(default=32, ge=1)
     num_past_nodes: int = Field(default=32, ge=0)
     num_shortlisted: int | None = Field(default=None, ge=1)
-    sketch_channels: int = Field(default=64, ge=1)
+    sketch_channels: int | None = Field(default=None, ge=1)
     hidden_channels: int = Field(default=32, ge=1)
     num_layers: int = Field(default=1, ge=1)
     heads: int = Field(default=4, ge=1)
@@ -90,6 +91,16 @@ class Served(nn.Module):
     def __init__(self, query_map: ResidualLinear, document_map: ResidualLinear, ranker: SubgraphRanker) -> None:
         super().__init__()
         self.query_map, self.document_map, self.ranker = query_map, document_map, ranker
+
+
+def _axes(channels: int, similarity: Similarity, count: int | None, documents: Tensor | None) -> Tensor:
+    """Those of sketches, (C, D)."""
+    if documents is not None and count is None and channels > FEWEST:
+        return telling_axes(documents, similarity)
+    count = min(FEWEST if count is None else count, channels)
+    if documents is not None and count < channels:
+        return principal_axes(documents, count)
+    return torch.eye(channels)[:, :count].contiguous()
 
 
 class LiftModel(nn.Module):
@@ -133,10 +144,7 @@ class LiftModel(nn.Module):
         self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
     ) -> None:
         super().__init__()
-        count = min(config.sketch_channels, channels)
-        known = documents is not None and count < channels
-        axes = principal_axes(documents, count) if known else torch.eye(channels)[:, :count].contiguous()
-        self.register_buffer("axes", axes)
+        self.register_buffer("axes", _axes(channels, similarity, config.sketch_channels, documents))
         self.register_buffer("asked", torch.zeros(0, channels))
         self.register_buffer("familiarity_bounds", torch.tensor(UNCHECKED))
         self.channels, self.similarity, self.config = channels, similarity, config
@@ -209,8 +217,8 @@ class LiftModel(nn.Module):
         return scores
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load weights, of as many turns as there are, and as many queries that were asked."""
-        self.asked = torch.empty_like(state_dict["asked"])
+        """Load weights, of as many turns as there are, and as many axes and queries that were asked."""
+        self.axes, self.asked = (torch.empty_like(state_dict[name]) for name in ("axes", "asked"))
         names = {name.split(".")[1] for name in state_dict if name.startswith("earlier.")}
         maps = [(ResidualLinear(self.channels), ResidualLinear(self.channels)) for _ in names]
         earlier = [Served(*of_turn, ranker_of(self.config)) for of_turn in maps]

@@ -5,8 +5,40 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphlift.search.similarity import Similarity
+
 SAMPLED = 16_384
 """Vectors that axes are measured on, spread evenly."""
+FEWEST, STEP = 64, 32
+"""So many axes are tried first, then so many more."""
+ASKED, NEAREST, ENOUGH = 512, 32, 0.75
+"""Of so many vectors, so many of those nearest to each, such a share must still be among the nearest along the axes."""
+
+
+def telling_axes(x: Tensor, similarity: Similarity) -> Tensor:
+    """As many `principal_axes` as it takes to tell who is near whom; the channels themselves if that takes all.
+
+    Args:
+        x: vectors (N, C).
+        similarity: how they compare.
+
+    Returns:
+        Orthonormal columns, (C, D).
+
+    Example:
+        >>> from graphlift.metric import Metric
+        >>> spread = torch.randn(500, 100) * 0.9 ** torch.arange(100)
+        >>> telling_axes(spread, Similarity(Metric.INNER_PRODUCT)).shape
+        torch.Size([100, 64])
+    """
+    x, channels = _spread(x, SAMPLED), x.shape[1]
+    axes, nearest = principal_axes(x, channels), _nearest(x, similarity)
+    for count in range(FEWEST, channels, STEP):
+        some = axes[:, :count].contiguous()
+        found = (_nearest(x @ some, similarity).unsqueeze(2) == nearest.unsqueeze(1)).any(dim=2)
+        if float(found.float().mean()) >= ENOUGH:
+            return some
+    return torch.eye(channels)
 
 
 def principal_axes(x: Tensor, count: int) -> Tensor:
@@ -24,6 +56,15 @@ def principal_axes(x: Tensor, count: int) -> Tensor:
         >>> principal_axes(x, 1).abs().squeeze(1)
         tensor([0.1602, 0.9871, 0.0000])
     """
-    if len(x) > SAMPLED:
-        x = x[torch.linspace(0, len(x) - 1, SAMPLED).long()]
+    x = _spread(x, SAMPLED)
     return torch.linalg.eigh((x.T @ x).double()).eigenvectors.flip(1)[:, :count].to(x.dtype).contiguous()
+
+
+def _nearest(x: Tensor, similarity: Similarity) -> Tensor:
+    """Rows nearest to each of some of the vectors, (n, k)."""
+    return similarity.pairwise(_spread(x, ASKED), x).topk(min(NEAREST, len(x)), dim=1).indices
+
+
+def _spread(x: Tensor, count: int) -> Tensor:
+    """At most so many of the vectors, spread evenly."""
+    return x if len(x) <= count else x[torch.linspace(0, len(x) - 1, count).long()]
