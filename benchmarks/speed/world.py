@@ -12,6 +12,7 @@ from graphlift.index import Ids
 from graphlift.lifted import LiftedIndex
 from graphlift.metric import Metric
 from graphlift.model import LiftModel
+from graphlift.search.axes import axes_of_sketches
 from graphlift.search.similarity import Similarity
 
 M = 16
@@ -45,7 +46,8 @@ def random_model(index: HnswIndex, seed: int = 0) -> LiftModel:
     """A model with maps that move every vector a little."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LiftModel(index.channels, Similarity.of(index.metric, index.x), ModelConfig(), index.x).eval()
+        similarity = Similarity.of(index.metric, index.x)
+        model = LiftModel(index.channels, similarity, ModelConfig(), axes_of_sketches(index.x, similarity)).eval()
         for linear in (model.query_map.lin, model.document_map.lin):
             torch.nn.init.normal_(linear.weight, std=0.1 / index.channels**0.5)
     return model

@@ -15,7 +15,7 @@ from graphlift.nn.family import DEFAULT, member
 from graphlift.nn.hierarchical import HierarchicalEncoder
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.nn.residual import ResidualLinear
-from graphlift.search.axes import FEWEST, principal_axes, telling_axes
+from graphlift.search.axes import FEWEST
 from graphlift.search.descent import Descent
 from graphlift.search.discriminant import told
 from graphlift.search.familiarity import UNCHECKED
@@ -93,16 +93,6 @@ class Served(nn.Module):
         self.query_map, self.document_map, self.ranker = query_map, document_map, ranker
 
 
-def _axes(channels: int, similarity: Similarity, count: int | None, documents: Tensor | None) -> Tensor:
-    """Those of sketches, (C, D)."""
-    if documents is not None and count is None and channels > FEWEST:
-        return telling_axes(documents, similarity)
-    count = min(FEWEST if count is None else count, channels)
-    if documents is not None and count < channels:
-        return principal_axes(documents, count)
-    return torch.eye(channels)[:, :count].contiguous()
-
-
 class LiftModel(nn.Module):
     """A lift of queries and documents for the walk, and a ranker of what the walk finds.
 
@@ -112,11 +102,11 @@ class LiftModel(nn.Module):
         channels: width C of the index's vectors.
         similarity: the index's, without unit.
         config: shape.
-        documents: of the index, (N, C), whose principal axes are those of sketches (`graphlift.search.sketches`); the
-            first channels of all where left out, as weights that are loaded bring theirs.
+        axes: of sketches (`graphlift.search.axes.axes_of_sketches`), (C, D); the first channels of all where left out,
+            as weights that are loaded bring theirs.
 
     Attributes:
-        axes: those axes, (C, D).
+        axes: of sketches (`graphlift.search.sketches`), (C, D).
         asked: queries by which the hubness of documents is measured (`graphlift.search.hubness`), frozen, (m, C); set
             before the ranker is trained.
         familiarity_bounds: a query is strange (`graphlift.search.familiarity`) if its nearest past query is less
@@ -140,11 +130,11 @@ class LiftModel(nn.Module):
     query_boundary: Tensor
     document_boundary: Tensor
 
-    def __init__(
-        self, channels: int, similarity: Similarity, config: ModelConfig, documents: Tensor | None = None
-    ) -> None:
+    def __init__(self, channels: int, similarity: Similarity, config: ModelConfig, axes: Tensor | None = None) -> None:
         super().__init__()
-        self.register_buffer("axes", _axes(channels, similarity, config.sketch_channels, documents))
+        if axes is None:
+            axes = torch.eye(channels)[:, : config.sketch_channels or FEWEST].contiguous()
+        self.register_buffer("axes", axes)
         self.register_buffer("asked", torch.zeros(0, channels))
         self.register_buffer("familiarity_bounds", torch.tensor(UNCHECKED))
         self.channels, self.similarity, self.config = channels, similarity, config

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig
-from graphlift.search.axes import principal_axes, telling_axes
+from graphlift.search.axes import axes_of_sketches, principal_axes, telling_axes
 from graphlift.search.similarity import Similarity
 
 
@@ -37,11 +37,15 @@ def test_all_where_all_matter():
 
 @pytest.mark.parametrize(("count", "channels", "axes"), [(None, 200, 64), (None, 30, 30), (7, 200, 7), (300, 200, 200)])
 def test_of_a_model(count, channels, axes):
-    x = spread(0.9, channels=channels)
-    model = LiftModel(channels, Similarity(Metric.COSINE), ModelConfig(sketch_channels=count), x)
+    x, similarity, config = (
+        spread(0.9, channels=channels),
+        Similarity(Metric.COSINE),
+        ModelConfig(sketch_channels=count),
+    )
+    model = LiftModel(channels, similarity, config, axes_of_sketches(x, similarity, count))
     assert model.axes.shape == (channels, axes)
     if axes < channels:
         assert_close(model.axes, principal_axes(x, axes))
-    empty = LiftModel(channels, Similarity(Metric.COSINE), ModelConfig(sketch_channels=count))
+    empty = LiftModel(channels, similarity, config)
     empty.load_state_dict(model.state_dict())
     assert_close(empty.axes, model.axes)

@@ -6,6 +6,7 @@ import torch
 
 from graphlift.metric import Metric
 from graphlift.model import LiftModel, ModelConfig
+from graphlift.search.axes import principal_axes
 from graphlift.search.similarity import Similarity
 
 kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
@@ -15,7 +16,7 @@ kernels = pytest.importorskip("graphlift.serving.kernels", exc_type=ImportError)
 @pytest.mark.parametrize("count", [0, 1, 30])
 def test_lifts_as_the_model_does(metric, count):
     documents = 3 * torch.randn(40, 7)
-    model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(sketch_channels=4), documents).eval()
+    model = LiftModel(7, Similarity.of(metric, documents), ModelConfig(), principal_axes(documents, 4)).eval()
     model.take_turns([model.served], model.query_boundary, model.document_boundary)
     for query_map in model.query_maps:
         for parameter in query_map.parameters():

@@ -15,6 +15,20 @@ ASKED, NEAREST, ENOUGH = 512, 32, 0.75
 """Of so many vectors, so many of those nearest to each, such a share must still be among the nearest along the axes."""
 
 
+def axes_of_sketches(documents: Tensor, similarity: Similarity, count: int | None = None) -> Tensor:
+    """The axes of sketches: so many, or as many as it takes, and at most the channels themselves, (C, D).
+
+    Example:
+        >>> from graphlift.metric import Metric
+        >>> axes_of_sketches(torch.randn(9, 3), Similarity(Metric.COSINE), count=2).shape
+        torch.Size([3, 2])
+    """
+    channels = documents.shape[1]
+    if channels <= (FEWEST if count is None else count):
+        return torch.eye(channels)
+    return telling_axes(documents, similarity) if count is None else principal_axes(documents, count)
+
+
 def telling_axes(x: Tensor, similarity: Similarity) -> Tensor:
     """As many `principal_axes` as it takes to tell who is near whom; the channels themselves if that takes all.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from graphlift.memory import Memory
 from graphlift.model import LiftModel, ranker_of
 from graphlift.nn.ranker import SubgraphRanker
 from graphlift.sampling import AllPairs, Pairs, fold_of, some
+from graphlift.search.axes import axes_of_sketches
 from graphlift.search.hubness import MAX_ASKED
 from graphlift.search.similarity import Similarity
 from graphlift.search.subgraph import Subgraphs
@@ -253,9 +255,14 @@ class Stages:
 
     def untrained(self, memory: Memory) -> LiftModel:
         """A fresh model for these past queries; its first weights come from the global generator."""
-        model = LiftModel(self.index.channels, self.similarity, self.config.model, self.index.x)
+        model = LiftModel(self.index.channels, self.similarity, self.config.model, self._axes)
         model.asked = memory.queries[some(torch.arange(len(memory)), MAX_ASKED, self.config.seed)]
         return model
+
+    @cached_property
+    def _axes(self) -> Tensor:
+        """Of the sketches of all models alike."""
+        return axes_of_sketches(self.index.x, self.similarity, self.config.model.sketch_channels)
 
     def train_lift(
         self,
